@@ -1,0 +1,1 @@
+"""Who may see what: the only rooms that know Cedar."""

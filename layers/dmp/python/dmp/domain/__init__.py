@@ -1,0 +1,1 @@
+"""What the shared medical record is, in the standard library's terms alone."""

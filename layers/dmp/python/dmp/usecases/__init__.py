@@ -1,0 +1,1 @@
+"""One module per verb: it decides, writes the trace, and only then answers."""

@@ -1,0 +1,114 @@
+"""Who acts. An actor is what a verified token said, and nothing that a request added."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+
+DOCTOR = "10"
+MIDWIFE = "50"
+NURSE = "60"
+PHARMACIST = "21"
+_LEAST_REASON = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Structure:
+    """A health structure, by the number of its site in the FINESS register (9 characters)."""
+
+    finess: str
+    sector: str | None = None
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Professional:
+    """A health professional authenticated by Pro Santé Connect.
+
+    `id` is the national number PS_IdNat ("8" and the RPPS), `profession` a code of table G15,
+    `specialty` of table R01 (SM54 is general practice).
+    """
+
+    id: str
+    profession: str
+    specialty: str | None = None
+    structure: Structure | None = None
+    emergency_reason: str | None = None
+    regulation: bool = False
+
+    kind = "professional"
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A patient or relative authenticated by FranceConnect+, with the traits it vouches for.
+
+    `reference` is the keyed hash of issuer and subject, never the subject itself; `names` are
+    all given names in order.
+    """
+
+    reference: str
+    family_name: str
+    names: tuple[str, ...]
+    birth_date: date
+    sex: str
+    birth_place: str
+
+    kind = "patient"
+
+
+class AgentRole(StrEnum):
+    ENROLMENT = "enrolment"
+    OPERATIONS = "operations"
+
+
+@dataclass(frozen=True, slots=True)
+class Agent:
+    """Somebody of an insurance fund or of the service's operations; `caisse` is the fund."""
+
+    id: str
+    role: AgentRole
+    caisse: str
+
+    kind = "agent"
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """A health structure's software, authenticated by the structure's certificate."""
+
+    structure: Structure
+
+    kind = "system"
+
+    @property
+    def id(self) -> str:
+        return f"1{self.structure.finess}"
+
+
+@dataclass(frozen=True, slots=True)
+class Feeder:
+    """The insurer's automatic feeder (ALIM_AM): it writes the reimbursement history, alone."""
+
+    id: str = "ALIM_AM"
+
+    kind = "feeder"
+
+
+Actor = Professional | Person | Agent | System | Feeder
+
+
+def key_of(actor: Actor) -> str:
+    """How an actor is named in a trace or a right: `professional#899700218896`, `patient#<hash>`.
+
+    A patient is named by the keyed hash of the subject, so that no trace holds an identity.
+    """
+    reference = actor.reference if isinstance(actor, Person) else actor.id
+    return f"{actor.kind}#{reference}"
+
+
+def gives_reason(professional: Professional) -> bool:
+    """Whether the emergency reason is one: fewer than ten letters is no reason."""
+    reason = professional.emergency_reason or ""
+    return sum(character.isalpha() for character in reason) >= _LEAST_REASON

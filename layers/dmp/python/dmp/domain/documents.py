@@ -1,0 +1,72 @@
+"""A document as the record knows it: metadata here, bytes in the vault."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class DocumentStatus(StrEnum):
+    """The availability of the reference (FHIR `status`)."""
+
+    CURRENT = "current"
+    SUPERSEDED = "superseded"
+    ENTERED_IN_ERROR = "entered-in-error"
+
+
+class Stage(StrEnum):
+    """How far the bytes have come (FHIR `docStatus`)."""
+
+    PRELIMINARY = "preliminary"
+    FINAL = "final"
+    REJECTED = "entered-in-error"
+
+
+class Visibility(StrEnum):
+    """Confidentiality and visibility codes; a document carries one or more."""
+
+    NORMAL = "N"
+    RESTRICTED = "R"
+    VERY_RESTRICTED = "V"
+    HIDDEN_FROM_PROFESSIONALS = "MASQUE_PS"
+    HIDDEN_FROM_PATIENT = "INVISIBLE_PATIENT"
+    HIDDEN_FROM_REPRESENTATIVES = "INVISIBLE_REPRESENTANTS_LEGAUX"
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """The bytes: `sha1` (FHIR's, base64) and `size` as announced, `key` where they lie."""
+
+    media_type: str
+    size: int
+    sha1: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One document of one record.
+
+    `type_code` and `class_code` are the LOINC or TRE_A05 type and the TRE_A03 class; `author`
+    is the key of who sent it (`professional#8…`, `patient#…`, `feeder#ALIM_AM`); `resource` is
+    the FHIR resource as it was sent, without its bytes and without what the server sets.
+    """
+
+    id: str
+    record_id: str
+    unique_id: str
+    type_code: str
+    class_code: str | None
+    status: DocumentStatus
+    stage: Stage
+    author: str
+    visibility: frozenset[Visibility]
+    title: str
+    dated: datetime
+    submitted_at: datetime
+    content: Content
+    resource: str
+    author_structure: str | None = None
+    rejection: str | None = None
+    version: int = 1

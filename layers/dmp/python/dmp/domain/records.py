@@ -1,0 +1,90 @@
+"""A record: whose it is, how it was opened, and how far its history has come."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from dmp.domain.identity import Ins, InsuredNumber, Traits
+
+
+class RecordStatus(StrEnum):
+    OPEN = "open"
+    CLOSED = "closed"
+
+
+class Channel(StrEnum):
+    """Derived from the token, never sent."""
+
+    PHARMACIST = "pharmacist"
+    PROFESSIONAL = "professional"
+    ESTABLISHMENT = "establishment"
+    CAISSE = "caisse"
+    PATIENT = "patient"
+
+
+class HistoryStatus(StrEnum):
+    PENDING = "pending"
+    RUNNING = "running"
+    COMPLETE = "complete"
+    EMPTY = "empty"
+    FAILED = "failed"
+
+
+class Scheme(StrEnum):
+    """The schemes served in 2018."""
+
+    REGIME_GENERAL = "regime-general"
+    CAVIMAC = "cavimac"
+    ENIM = "enim"
+    MGP = "mgp"
+    MNH = "mnh"
+    SOLSANTIS = "solsantis"
+    HFP = "hfp"
+    CANSSM = "canssm"
+    LMDE = "lmde"
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """Where the holder is told things. `preferred` is `email` or `mobile`."""
+
+    email: str | None = None
+    mobile: str | None = None
+    preferred: str | None = None
+
+    @property
+    def channel(self) -> str | None:
+        """The way that works: the preferred one if it is held, else the one that is."""
+        held = [name for name in ("email", "mobile") if getattr(self, name)]
+        if self.preferred in held:
+            return self.preferred
+        return held[0] if held else None
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One person's record.
+
+    `holder` is the keyed reference of the patient's token subject once bound. `version` counts
+    every change and is the condition of the next one.
+    """
+
+    id: str
+    ins: Ins
+    traits: Traits
+    insured: InsuredNumber
+    scheme: Scheme
+    status: RecordStatus
+    channel: Channel
+    opened_at: datetime
+    opened_by: str
+    contact: Contact = field(default_factory=Contact)
+    structure: str | None = None
+    caisse: str | None = None
+    holder: str | None = None
+    history: HistoryStatus = HistoryStatus.PENDING
+    history_reason: str | None = None
+    closed_at: datetime | None = None
+    version: int = 1

@@ -1,0 +1,114 @@
+"""The gate of every access to a record: read once, decide, trace, and only then go on.
+
+No trace, no disclosure: when the trace cannot be written, the access fails.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from dmp.domain.access import Action, Answer, Question, Situation
+from dmp.domain.actors import Actor, Person, Professional
+from dmp.domain.documents import Document
+from dmp.domain.errors import NotFound
+from dmp.domain.ids import is_record_id
+from dmp.domain.records import Record
+from dmp.domain.traces import Act, Mode, Outcome, trace_of
+from dmp.usecases.ports import Decisions, Situations, Traces
+from dmp.usecases.recognise_holder import RecogniseHolder
+
+
+def mode_of(actor: Actor) -> Mode:
+    """The mode asked for, from the token: regulation is centre 15, a reason is break-glass.
+
+    Whether the mode is *allowed* is for the policies; a reason that is none still asks for the
+    emergency, and is refused there.
+    """
+    if isinstance(actor, Professional):
+        if actor.regulation:
+            return Mode.CENTRE_15
+        if actor.emergency_reason:
+            return Mode.BREAK_GLASS
+    return Mode.NORMAL
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A granted access, not yet traced: whoever discloses writes the trace first."""
+
+    actor: Actor
+    situation: Situation
+    answer: Answer
+    mode: Mode
+
+    @property
+    def record(self) -> Record:
+        return self.situation.record
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    situations: Situations
+    decisions: Decisions
+    traces: Traces
+    holders: RecogniseHolder
+
+    def situation(
+        self, actor: Actor, record_id: str, now: datetime, document_id: str | None = None
+    ) -> Situation:
+        """What there is to decide on; NotFound when there is no such record.
+
+        A patient seen for the first time is bound to the record their strict traits match.
+        """
+        found = (
+            self.situations.of(record_id, actor, document_id) if is_record_id(record_id) else None
+        )
+        if found is None:
+            raise NotFound
+        if isinstance(actor, Person) and found.record.holder is None:
+            return self.holders(actor, found, now)
+        return found
+
+    def ask(
+        self,
+        actor: Actor,
+        action: Action,
+        situation: Situation,
+        now: datetime,
+        document: Document | None = None,
+    ) -> Passage:
+        """The decision, without trace nor exception."""
+        mode = mode_of(actor)
+        question = Question(actor, action, situation, now, mode, document)
+        return Passage(actor, situation, self.decisions.decide(question), mode)
+
+    def trace(
+        self,
+        passage: Passage,
+        act: Act,
+        outcome: Outcome,
+        now: datetime,
+        *,
+        target: str | None = None,
+        count: int | None = None,
+    ) -> None:
+        self.traces.write(
+            trace_of(
+                passage.actor,
+                act,
+                outcome,
+                now,
+                record_id=passage.record.id,
+                target=target,
+                mode=passage.mode,
+                rules=passage.answer.rules,
+                matrix=passage.answer.matrix,
+                count=count,
+            )
+        )
+
+    def refuse(self, passage: Passage, act: Act, now: datetime, target: str | None = None) -> None:
+        """Trace the refused attempt and answer as if there were nothing."""
+        self.trace(passage, act, Outcome.REFUSED, now, target=target)
+        raise NotFound
