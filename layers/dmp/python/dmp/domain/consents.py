@@ -1,10 +1,18 @@
-"""What the holder decided: who may read, who never may, and what an emergency may do."""
+"""What the holder decided: who may read, who never may, and what an emergency may do.
+
+A decision is about one professional (authorisation, block, médecin traitant, delegate) or about
+the record itself (the two oppositions, masked documents in an emergency). A consent's id says
+which: `<recordId>.<kind>.<PS_IdNat>` or `<recordId>.<kind>`.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
+
+from dmp.domain.ids import is_record_id
 
 
 class Kind(StrEnum):
@@ -18,6 +26,18 @@ class Kind(StrEnum):
     CENTRE_15_OPPOSITION = "centre15-opposition"
     MASKED_IN_EMERGENCY = "masked-in-emergency"
     MASKED_HISTORY = "masked-history"
+
+
+ABOUT_A_PROFESSIONAL = frozenset(
+    {Kind.AUTHORISATION, Kind.BLOCK, Kind.MEDECIN_TRAITANT, Kind.DELEGATE}
+)
+SETTING_KINDS = frozenset(
+    {Kind.BREAK_GLASS_OPPOSITION, Kind.CENTRE_15_OPPOSITION, Kind.MASKED_IN_EMERGENCY}
+)
+DENIALS = frozenset({Kind.BLOCK, Kind.BREAK_GLASS_OPPOSITION, Kind.CENTRE_15_OPPOSITION})
+"""Kinds whose active form refuses something (FHIR `provision.type` deny); the others permit."""
+
+_PS_ID = re.compile(r"[0-9A-Za-z]{1,32}")
 
 
 class AuthorisationState(StrEnum):
@@ -47,10 +67,19 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class ActorConsents:
-    """All decisions of one record about one professional, at most one of each kind."""
+    """All decisions of one record about one professional, at most one of each kind.
+
+    The decisions about the record itself have the same form. `version` counts the writes of the
+    whole and is the condition of the next one; 0 means that nothing was ever decided.
+    """
 
     decisions: tuple[Decision, ...] = ()
     version: int = 0
+
+    def having(self, decision: Decision) -> ActorConsents:
+        """With one decision added, or put in the place of the one of its kind."""
+        others = tuple(d for d in self.decisions if d.kind is not decision.kind)
+        return replace(self, decisions=(*others, decision), version=self.version + 1)
 
     def of(self, kind: Kind) -> Decision | None:
         return next((d for d in self.decisions if d.kind is kind), None)
@@ -82,6 +111,17 @@ class Settings:
     masked_in_emergency: bool = False
     version: int = 0
 
+    @classmethod
+    def of(cls, decided: ActorConsents) -> Settings:
+        """What the decisions about the record itself amount to; oppositions have no end."""
+        held = {d.kind for d in decided.decisions if d.active}
+        return cls(
+            opposes_break_glass=Kind.BREAK_GLASS_OPPOSITION in held,
+            opposes_centre_15=Kind.CENTRE_15_OPPOSITION in held,
+            masked_in_emergency=Kind.MASKED_IN_EMERGENCY in held,
+            version=decided.version,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class OpeningConsent:
@@ -90,3 +130,61 @@ class OpeningConsent:
     opening: bool
     opposes_break_glass: bool
     opposes_centre_15: bool
+
+    def decisions(self, recorded_by: str, now: datetime) -> ActorConsents:
+        """The oppositions as decisions about the record itself."""
+        opposed = (
+            (self.opposes_break_glass, Kind.BREAK_GLASS_OPPOSITION),
+            (self.opposes_centre_15, Kind.CENTRE_15_OPPOSITION),
+        )
+        return ActorConsents(
+            tuple(Decision(kind, now, recorded_by) for said, kind in opposed if said), version=1
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """One decision in its place: of which record, about which professional (None: the record)."""
+
+    record_id: str
+    professional: str | None
+    decision: Decision
+
+    @property
+    def id(self) -> str:
+        return consent_id(self.record_id, self.decision.kind, self.professional)
+
+
+class Turn(StrEnum):
+    """What happened to a decision."""
+
+    GIVEN = "given"
+    CHANGED = "changed"
+    WITHDRAWN = "withdrawn"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One line of the history of a record's consents: what a decision became, and by whom."""
+
+    id: str
+    at: datetime
+    turn: Turn
+    consent: Consent
+
+
+def consent_id(record_id: str, kind: Kind, professional: str | None) -> str:
+    """`7h3k….authorisation.899700218896`, `7h3k….break-glass-opposition`."""
+    return ".".join(part for part in (record_id, kind.value, professional) if part)
+
+
+def split_consent_id(value: str) -> tuple[str, Kind, str | None] | None:
+    """Record, kind and professional; None for what cannot be one of our consent ids."""
+    record_id, _, rest = value.partition(".")
+    code, _, professional = rest.partition(".")
+    if not is_record_id(record_id) or code not in {kind.value for kind in Kind}:
+        return None
+    kind = Kind(code)
+    if kind in ABOUT_A_PROFESSIONAL:
+        return (record_id, kind, professional) if _PS_ID.fullmatch(professional) else None
+    return None if professional else (record_id, kind, None)
