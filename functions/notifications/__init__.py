@@ -1,0 +1,1 @@
+"""Tells holders what happened in their record, by e-mail or SMS."""

@@ -1,0 +1,52 @@
+"""What comes from the queue: facts of the bus, as EventBridge puts them in an SQS message."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+from pydantic import AliasChoices, AwareDatetime, BaseModel, Field
+
+from dmp.domain.notifications import Fact, Subject
+
+_TOLD = frozenset(subject.value for subject in Subject)
+_Id = Annotated[str, Field(min_length=1, max_length=64)]
+
+
+class Detail(BaseModel):
+    """The ids that the facts told here carry; what else a fact says is not read."""
+
+    event_id: _Id = Field(alias="eventId")
+    record_id: _Id = Field(alias="recordId")
+    occurred_at: AwareDatetime = Field(alias="occurredAt")
+    actor: str | None = Field(default=None, validation_alias=AliasChoices("author", "actor"))
+
+
+class Envelope(BaseModel):
+    """An event of EventBridge; `detail-type` is the fact's name."""
+
+    detail_type: str = Field(alias="detail-type")
+    detail: dict[str, object]
+
+
+def fact_of(body: str) -> Fact | None:
+    """The fact in a message; None for one that holders are not told about.
+
+    Raises pydantic's ValidationError for a body that is no fact: the message then ends among the
+    dead letters, where an operator reads why.
+    """
+    envelope = Envelope.model_validate_json(body)
+    if envelope.detail_type not in _TOLD:
+        return None
+    detail = Detail.model_validate(envelope.detail)
+    return Fact(
+        event_id=detail.event_id,
+        subject=Subject(envelope.detail_type),
+        record_id=detail.record_id,
+        occurred_at=_utc(detail.occurred_at),
+        actor=detail.actor,
+    )
+
+
+def _utc(moment: datetime) -> datetime:
+    return moment.astimezone(UTC)

@@ -1,0 +1,258 @@
+"""Rules of what holders are told, how, and how often."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+
+from dmp.domain.errors import Busy
+from dmp.domain.identity import TEST, Ins, InsuredNumber, Traits
+from dmp.domain.notifications import Channel, Fact, Message, Subject, paris_time
+from dmp.domain.records import Channel as OpeningChannel
+from dmp.domain.records import Contact, Record, RecordStatus, Scheme
+from dmp.domain.traces import Act, Outcome, Trace
+from dmp.edge.catalogue import LANGUAGES, messages
+from dmp.usecases.notify_holder import Claim, NotifyHolder
+from functions.notifications.messages import fact_of
+from functions.notifications.wording import Wording
+
+NOW = datetime(2026, 7, 14, 10, 5, tzinfo=UTC)
+DOCTOR = "professional#810100997245"
+HOLDER = "a" * 64
+RECORD_ID = "7h3k0000000000000000000000"
+EVENT_ID = "01jd0000000000000000000000"
+
+RECORD = Record(
+    id=RECORD_ID,
+    ins=Ins("279035121518989", TEST),
+    traits=Traits("PAT-TROIS", ("DOMINIQUE",), date(1979, 3, 28), "female", "51215"),
+    insured=InsuredNumber("279035121518989"),
+    scheme=Scheme.REGIME_GENERAL,
+    status=RecordStatus.OPEN,
+    channel=OpeningChannel.PHARMACIST,
+    opened_at=NOW,
+    opened_by=DOCTOR,
+    contact=Contact(email="dominique@example.org", mobile="0612345678"),
+    holder=HOLDER,
+)
+
+
+@dataclass
+class FakeRecords:
+    record: Record | None
+
+    def of(self, record_id: str) -> Record | None:
+        return self.record if self.record and self.record.id == record_id else None
+
+
+@dataclass
+class FakeNotices:
+    """Claims that lapse after a minute, as the table keeps them."""
+
+    claimed: dict[tuple[str, str], datetime] = field(default_factory=dict)
+    finished: dict[tuple[str, str], Trace] = field(default_factory=dict)
+
+    def claim(self, fact: Fact, channel: str, now: datetime) -> Claim:
+        key = (fact.event_id, channel)
+        if key in self.finished:
+            return Claim.DONE
+        if key in self.claimed and now < self.claimed[key]:
+            return Claim.HELD
+        self.claimed[key] = now + timedelta(seconds=60)
+        return Claim.OURS
+
+    def finish(self, fact: Fact, channel: str, trace: Trace, now: datetime) -> None:
+        self.finished[fact.event_id, channel] = trace
+
+
+@dataclass
+class FakeMessengers:
+    sent: list[Message] = field(default_factory=list)
+    down: bool = False
+
+    def send(self, message: Message) -> None:
+        if self.down:
+            raise Busy("the provider does not answer")
+        self.sent.append(message)
+
+
+@dataclass
+class House:
+    record: Record | None = RECORD
+    notices: FakeNotices = field(default_factory=FakeNotices)
+    messengers: FakeMessengers = field(default_factory=FakeMessengers)
+
+    def tell(self, fact: Fact, now: datetime = NOW) -> list[Message]:
+        NotifyHolder(FakeRecords(self.record), self.notices, Wording(), self.messengers)(fact, now)
+        return self.messengers.sent
+
+
+def fact(subject: Subject = Subject.DOCUMENT_PUBLISHED, actor: str | None = DOCTOR) -> Fact:
+    return Fact(EVENT_ID, subject, RECORD_ID, NOW, actor)
+
+
+def test_a_new_document_is_announced_by_email_when_nothing_else_is_preferred() -> None:
+    (message,) = House().tell(fact())
+    assert (message.channel, message.address) == (Channel.EMAIL, "dominique@example.org")
+    assert "nouveau document" in message.title
+
+
+def test_a_holder_who_prefers_the_mobile_gets_an_sms() -> None:
+    house = House(replace(RECORD, contact=replace(RECORD.contact, preferred="mobile")))
+    (message,) = house.tell(fact())
+    assert (message.channel, message.address) == (Channel.SMS, "0612345678")
+
+
+def test_a_preference_for_a_way_we_do_not_know_falls_back_to_the_one_we_know() -> None:
+    house = House(replace(RECORD, contact=Contact(email="d@example.org", preferred="mobile")))
+    (message,) = house.tell(fact())
+    assert message.channel is Channel.EMAIL
+
+
+def test_holders_are_not_told_of_the_documents_they_deposit() -> None:
+    assert House().tell(fact(actor=f"patient#{HOLDER}")) == []
+
+
+def test_another_patient_s_deposit_is_told() -> None:
+    assert len(House().tell(fact(actor="patient#" + "b" * 64))) == 1
+
+
+def test_a_deposit_before_the_holder_is_bound_is_told() -> None:
+    assert len(House(replace(RECORD, holder=None)).tell(fact(actor="patient#None"))) == 1
+
+
+@pytest.mark.parametrize(("actor", "told"), [(f"patient#{HOLDER}", 1), (DOCTOR, 0), (None, 0)])
+def test_a_refused_upload_is_told_to_the_holder_only_when_it_was_theirs(actor, told) -> None:
+    assert len(House().tell(fact(Subject.UPLOAD_REJECTED, actor))) == told
+
+
+@pytest.mark.parametrize("subject", [Subject.HISTORY_IMPORTED, Subject.CONSENT_CHANGED])
+@pytest.mark.parametrize("actor", [DOCTOR, f"patient#{HOLDER}", None])
+def test_history_and_consent_changes_are_told_whoever_made_them(subject, actor) -> None:
+    assert len(House().tell(fact(subject, actor))) == 1
+
+
+def test_nobody_is_told_of_a_record_that_is_closed() -> None:
+    assert House(replace(RECORD, status=RecordStatus.CLOSED)).tell(fact()) == []
+
+
+def test_a_fact_about_no_record_says_nothing() -> None:
+    assert House(None).tell(fact()) == []
+
+
+def test_the_same_fact_twice_is_one_message_and_one_trace() -> None:
+    house = House()
+    house.tell(fact())
+    house.tell(fact())
+    assert len(house.messengers.sent) == 1
+    (trace,) = house.notices.finished.values()
+    assert (trace.act, trace.outcome, trace.record_id) == (Act.NOTIFY, Outcome.DONE, RECORD_ID)
+    assert trace.target == EVENT_ID
+
+
+def test_a_provider_that_is_down_gives_the_fact_back_and_a_later_try_sends_it() -> None:
+    house = House()
+    house.messengers.down = True
+    with pytest.raises(Busy):
+        house.tell(fact())
+    assert house.notices.finished == {}
+    house.messengers.down = False
+    assert len(house.tell(fact(), NOW + timedelta(minutes=3))) == 1
+    assert len(house.notices.finished) == 1
+
+
+def test_a_crash_between_claim_and_sending_holds_the_fact_up_for_the_lease_only() -> None:
+    house = House()
+    house.notices.claim(fact(), "email", NOW)
+    with pytest.raises(Busy):
+        house.tell(fact(), NOW + timedelta(seconds=10))
+    assert len(house.tell(fact(), NOW + timedelta(seconds=70))) == 1
+
+
+def test_a_holder_without_contact_is_not_told_and_the_trace_says_why_once() -> None:
+    house = House(replace(RECORD, contact=Contact()))
+    assert house.tell(fact()) == []
+    assert house.tell(fact()) == []
+    (trace,) = house.notices.finished.values()
+    assert (trace.outcome, trace.reason) == (Outcome.FAILED, "no-contact-known")
+
+
+@pytest.mark.parametrize("subject", list(Subject))
+@pytest.mark.parametrize("channel", list(Channel))
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_message_says_nothing_of_who_what_or_whom(subject, channel, language) -> None:
+    record = replace(RECORD, contact=Contact("who@example.org", "0612345678", channel.value))
+    messengers = FakeMessengers()
+    actor = f"patient#{HOLDER}" if subject is Subject.UPLOAD_REJECTED else DOCTOR
+    wording = Wording(language)
+    NotifyHolder(FakeRecords(record), FakeNotices(), wording, messengers)(fact(subject, actor), NOW)
+    said = messengers.sent[0].title + messengers.sent[0].text
+    secrets = ["279035121518989", "PAT-TROIS", "DOMINIQUE", RECORD_ID, EVENT_ID, "810100997245"]
+    secrets += [HOLDER, "example.org", "0612345678", "http"]
+    assert [secret for secret in secrets if secret.lower() in said.lower()] == []
+    assert "{" not in said
+
+
+@pytest.mark.parametrize("subject", list(Subject))
+def test_an_sms_fits_into_one_and_needs_no_other_alphabet(subject) -> None:
+    text = Wording().message(subject, NOW, Channel.SMS, "0612345678").text
+    gsm = set("@£$¥èéùìòÇ\nØø\rÅåÆæßÉ !\"#¤%&'()*+,-./:;<=>?¡ÄÖÑÜ§¿äöñüà")
+    gsm |= set("0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
+    assert len(text) <= 160
+    assert set(text) - gsm == set()
+
+
+@pytest.mark.parametrize(
+    ("moment", "told"),
+    [
+        (datetime(2026, 7, 14, 10, 5, tzinfo=UTC), ("14/07/2026", "12:05")),
+        (datetime(2026, 1, 1, 8, 0, tzinfo=UTC), ("01/01/2026", "09:00")),
+        (datetime(2026, 12, 31, 23, 30, tzinfo=UTC), ("01/01/2027", "00:30")),
+        (datetime(2026, 3, 29, 1, 0, tzinfo=UTC), ("29/03/2026", "03:00")),
+    ],
+)
+def test_people_read_french_time(moment, told) -> None:
+    assert paris_time(moment) == told
+    assert all(
+        part in Wording().message(Subject.CONSENT_CHANGED, moment, Channel.SMS, "").text
+        for part in told
+    )
+
+
+def test_both_languages_say_the_same_things() -> None:
+    french, english = (messages("notifications", language) for language in LANGUAGES)
+    assert french.keys() == english.keys()
+    assert {f"{s.value}.{part}" for s in Subject for part in ("title", "said")} <= french.keys()
+
+
+def event(detail_type: str = "document.published.v1", **detail: object) -> str:
+    told = {"eventId": EVENT_ID, "recordId": RECORD_ID, "occurredAt": "2026-07-14T10:05:00Z"}
+    return json.dumps({"detail-type": detail_type, "detail": told | detail})
+
+
+def test_a_fact_is_read_from_the_bus_s_envelope() -> None:
+    assert fact_of(event(author=DOCTOR, documentId="x")) == fact()
+
+
+def test_facts_that_holders_are_not_told_about_are_let_pass() -> None:
+    assert fact_of(event("record.opened.v1")) is None
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "",
+        "{}",
+        "[]",
+        event(eventId=""),
+        event(recordId=None),
+        event(occurredAt="yesterday"),
+        event(occurredAt="2026-07-14T10:05:00"),
+    ],
+)
+def test_what_is_no_fact_is_refused_and_so_ends_among_the_dead_letters(body) -> None:
+    with pytest.raises(ValueError):
+        fact_of(body)
