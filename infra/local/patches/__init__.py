@@ -1,0 +1,54 @@
+"""What MiniStack 1.5.33 does otherwise than AWS, put right in this process.
+
+One module a gap. Each leans on private functions of that exact version, so each checks first
+that they are there in the shape it knows (`patches.expect`) and each has a contract test in
+``tests/contract/test_local_cloud_*.py`` that proves the behaviour from outside.
+"""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+from infra.local.patches import (
+    distributed_map,
+    gateway_errors,
+    handler_errors,
+    isolation,
+    layers,
+    loopback_tls,
+    secret_ref,
+    state_blobs,
+)
+from infra.local.patches.expect import PatchError
+
+if TYPE_CHECKING:
+    from infra.local.home import Home
+
+MINISTACK = "1.5.33"
+
+__all__ = ["MINISTACK", "PatchError", "apply", "apply_to_cloudformation"]
+
+
+def apply(home: Home) -> None:
+    """Apply every patch but those of CloudFormation.
+
+    Raises PatchError naming the function that is not as expected.
+    """
+    found = version("ministack")
+    if found != MINISTACK:
+        msg = f"the local cloud is made for ministack {MINISTACK}, found {found}"
+        raise PatchError(msg)
+    handler_errors.apply()
+    isolation.apply(home.runtime)
+    layers.apply(home.layers)
+    distributed_map.apply()
+    loopback_tls.apply()
+    gateway_errors.apply()
+    state_blobs.apply(home.state)
+
+
+def apply_to_cloudformation() -> None:
+    """The patches of CloudFormation, whose import takes two seconds: apart, so that everything
+    else answers meanwhile."""
+    secret_ref.apply()

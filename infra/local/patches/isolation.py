@@ -1,0 +1,61 @@
+"""A function sees its own code, its layers and the runtime, and nothing of this machine's.
+
+MiniStack runs functions on its own interpreter, whose installed packages would hide one that is
+missing from a layer. Here a worker's path holds the standard library, the function, its layers
+and, last, what AWS's Python runtime brings along (boto3 and what it needs). The user's own
+environment (profiles, proxies, Python settings) does not reach it either.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from pathlib import Path
+
+from infra.local.patches import expect
+
+# What is in AWS's python runtimes beside the standard library.
+RUNTIME_PACKAGES = (
+    "boto3",
+    "botocore",
+    "s3transfer",
+    "jmespath",
+    "dateutil",
+    "urllib3",
+    "six",
+)
+ENVIRONMENT = "_DMP_RUNTIME"
+_IMPORTS = "import sys, json, importlib, traceback, os, time\n"
+_PRUNE = (
+    "sys.path[:] = [p for p in sys.path "
+    'if "site-packages" not in p and "dist-packages" not in p '
+    "and (p.startswith(sys.base_prefix) or p == os.path.dirname(os.path.abspath(__file__)))]\n"
+    f'sys.path.append(os.environ.pop("{ENVIRONMENT}"))\n'
+)
+
+
+def _link(folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for entry in folder.iterdir():
+        entry.unlink()
+    for package in RUNTIME_PACKAGES:
+        spec = importlib.util.find_spec(package)
+        if spec is None or spec.origin is None:
+            msg = f"{package} is not installed beside the local cloud"
+            raise expect.PatchError(msg)
+        origin = Path(spec.origin)
+        source = origin.parent if origin.name == "__init__.py" else origin
+        (folder / source.name).symlink_to(source)
+
+
+def apply(runtime: Path) -> None:
+    from ministack.core import lambda_runtime  # noqa: PLC0415 - reads its settings at import
+
+    _link(runtime)
+    os.environ[ENVIRONMENT] = str(runtime)
+    lambda_runtime._PYTHON_WORKER_SCRIPT = expect.replaced(  # noqa: SLF001
+        lambda_runtime._PYTHON_WORKER_SCRIPT,  # noqa: SLF001
+        _IMPORTS,
+        _IMPORTS + _PRUNE,
+        "lambda_runtime._PYTHON_WORKER_SCRIPT",
+    )

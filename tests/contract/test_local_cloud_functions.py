@@ -1,0 +1,127 @@
+"""Functions run as in AWS: errors by class, warm environments, layers, nothing of the machine."""
+
+import json
+import time
+
+import pytest
+
+from tests.support.local_stack import probe_cloud  # noqa: F401
+
+
+@pytest.fixture
+def call(probe_cloud):  # noqa: F811
+    functions = {
+        one["OutputKey"].removeprefix("Function"): one["OutputValue"]
+        for one in probe_cloud.client("cloudformation").describe_stacks(StackName="dmp-probe")[
+            "Stacks"
+        ][0]["Outputs"]
+        if one["OutputKey"].startswith("Function")
+    }
+    client = probe_cloud.client("lambda")
+
+    def invoke(name, **event):
+        answer = client.invoke(FunctionName=functions[name], Payload=json.dumps(event))
+        return answer.get("FunctionError"), json.loads(answer["Payload"].read())
+
+    return invoke
+
+
+def test_an_error_carries_the_class_of_the_exception(call):
+    error, payload = call("Task", **{"raise": "busy"})
+    assert error == "Unhandled"
+    assert payload["errorType"] == "WorkerBusyError"
+    assert payload["errorMessage"] == "try again"
+    assert payload["requestId"]
+    assert any("raise WorkerBusyError" in line for line in payload["stackTrace"])
+
+
+def test_a_handler_that_raised_serves_the_next_call_in_the_same_environment(call):
+    _, before = call("Task")
+    call("Task", **{"raise": "busy"})
+    _, after = call("Task")
+    assert after["pid"] == before["pid"]
+    assert after["calls"] == before["calls"] + 2
+
+
+def test_a_function_that_exits_is_an_exit_error_and_starts_anew(call):
+    _, before = call("Task")
+    error, payload = call("Task", **{"raise": "exit"})
+    assert error == "Unhandled"
+    assert payload["errorType"] == "Runtime.ExitError"
+    _, after = call("Task")
+    assert after["calls"] == 1
+    assert after["pid"] != before["pid"]
+
+
+def test_a_warm_call_that_logs_nothing_does_not_wait_for_logs(call):
+    call("Task")
+    took = []
+    for _ in range(20):
+        started = time.perf_counter()
+        call("Task")
+        took.append(time.perf_counter() - started)
+    assert min(took) < 0.045  # seconds; MiniStack alone waits 50 ms for log lines
+
+
+def test_what_a_failing_function_logged_is_in_its_log(probe_cloud, call):  # noqa: F811
+    call("Task", **{"raise": "busy"})
+    logs = probe_cloud.client("logs")
+    groups = logs.describe_log_groups(logGroupNamePrefix="/aws/lambda/dmp-probe-Task")
+    events = logs.filter_log_events(logGroupName=groups["logGroups"][0]["logGroupName"])["events"]
+    text = "\n".join(one["message"] for one in events)
+    assert "I am busy" in text
+    assert "WorkerBusyError" in text
+    assert "end-of-invocation" not in text
+
+
+def test_a_function_sees_its_layers_and_the_runtime_but_not_this_machine(call):
+    _, payload = call("Outside")
+    assert payload["importable"] == ["boto3", "layered"]
+    assert payload["timezone"] == "UTC"
+    assert not {"PYTHONPATH", "AWS_PROFILE", "VIRTUAL_ENV"} & set(payload["environment"])
+
+
+def test_functions_share_one_unpacked_layer(probe_cloud, call):  # noqa: F811
+    call("Task")
+    call("Outside")
+    assert len(list(probe_cloud.home.layers.iterdir())) == 1
+
+
+def test_a_function_has_its_own_rights_and_no_others(probe_cloud, call):  # noqa: F811
+    item = {"pk": {"S": "reach"}, "sk": {"S": "1"}}
+    table = probe_cloud.tables["things"]
+    put = {"service": "dynamodb", "call": "put_item"}
+    get = {"service": "dynamodb", "call": "get_item"}
+    assert "ok" in call("Reach", **put, arguments={"TableName": table, "Item": item})[1]
+    _, refused = call("Reach", **get, arguments={"TableName": table, "Key": item})
+    assert refused == {"error": "AccessDeniedException"}
+
+
+def test_a_function_writes_to_an_encrypted_bucket_with_its_rights(probe_cloud, call):  # noqa: F811
+    arguments = {"Bucket": probe_cloud.buckets["vault"], "Key": "reach/1", "Body": "text"}
+    _, written = call("Reach", service="s3", call="put_object", arguments=arguments)
+    assert written["ok"]["ServerSideEncryption"] == "aws:kms"
+    _, refused = call(
+        "Reach",
+        service="s3",
+        call="delete_object",
+        arguments={"Bucket": probe_cloud.buckets["vault"], "Key": "reach/1"},
+    )
+    assert refused == {"error": "AccessDenied"}
+
+
+def test_a_reference_to_a_secret_is_its_arn(probe_cloud, call):  # noqa: F811
+    outputs = probe_cloud.client("cloudformation").describe_stacks(StackName="dmp-probe")
+    reference = next(
+        one["OutputValue"]
+        for one in outputs["Stacks"][0]["Outputs"]
+        if one["OutputKey"] == "SecretRef"
+    )
+    assert reference.startswith("arn:aws:secretsmanager:eu-west-3:000000000000:secret:")
+    _, read = call(
+        "Reach",
+        service="secretsmanager",
+        call="get_secret_value",
+        arguments={"SecretId": reference},
+    )
+    assert len(read["ok"]["SecretString"]) == 44
