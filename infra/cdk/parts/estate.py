@@ -1,0 +1,94 @@
+"""What the stacks hand to one another, and the ARNs, variables and encryption keys of it all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from aws_cdk import Aws
+
+from infra.cdk import catalogue
+from infra.cdk.naming import physical
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from aws_cdk import aws_dynamodb, aws_events, aws_kms, aws_s3, aws_secretsmanager, aws_sqs
+
+    from infra.cdk.definitions import Definition
+    from infra.cdk.packaging import Build
+    from infra.cdk.rights import Function
+    from infra.cdk.routes import Route
+    from infra.cdk.stages import Stage
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """What is read from the repository before anything is built."""
+
+    stage: Stage
+    functions: tuple[Function, ...]
+    routes: tuple[Route, ...]
+    definitions: tuple[Definition, ...]
+    build: Build
+
+
+@dataclass(slots=True)
+class Estate:
+    """The resources, filled stack after stack in the order data, imports, api."""
+
+    stage: Stage
+    keys: dict[str, aws_kms.Key] = field(default_factory=dict)
+    tables: dict[str, aws_dynamodb.Table] = field(default_factory=dict)
+    buckets: dict[str, aws_s3.Bucket] = field(default_factory=dict)
+    secrets: dict[str, aws_secretsmanager.Secret] = field(default_factory=dict)
+    buses: dict[str, aws_events.EventBus] = field(default_factory=dict)
+    queues: dict[str, aws_sqs.Queue] = field(default_factory=dict)
+
+    def named_arn(self, service: str, resource: str) -> str:
+        """ARN of something whose name we chose, in this account and region."""
+        return f"arn:{Aws.PARTITION}:{service}:{Aws.REGION}:{Aws.ACCOUNT_ID}:{resource}"
+
+    def function_arn(self, name: str) -> str:
+        return self.named_arn("lambda", f"function:{physical(self.stage.name, name)}")
+
+    def workflow_arn(self, name: str) -> str:
+        return self.named_arn("states", f"stateMachine:{physical(self.stage.name, name)}")
+
+    def execution_arn(self, name: str) -> str:
+        """ARN of any execution of a workflow, its Distributed Map children included."""
+        return self.named_arn("states", f"execution:{physical(self.stage.name, name)}*")
+
+    def topic_arn(self, name: str) -> str:
+        return self.named_arn("sns", physical(self.stage.name, name))
+
+    def queue_arn(self, name: str) -> str:
+        return self.named_arn("sqs", physical(self.stage.name, name))
+
+    def identity_arn(self) -> str:
+        """ARN of the SES identity that we send from."""
+        return self.named_arn("ses", f"identity/{self.stage.domain}")
+
+    def variables(self, resource: str) -> Mapping[str, str]:
+        """The environment variable that a right on `resource` yields."""
+        kind, _, name = resource.partition(":")
+        match kind:
+            case "table":
+                value = self.tables[name].table_name
+            case "bucket":
+                value = self.buckets[name].bucket_name
+            case "queue":
+                value = self.queues[name].queue_url
+            case "key":
+                value = self.keys[name].key_arn
+            case "secret":
+                value = self.secrets[name].secret_arn
+            case "bus":
+                value = self.buses[name].event_bus_name
+            case "workflow":
+                value = self.workflow_arn(name)
+            case "topic":
+                value = self.topic_arn(name)
+            case _:
+                return {}
+        return {catalogue.variable(kind, name): value}
