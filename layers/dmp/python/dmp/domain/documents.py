@@ -36,7 +36,8 @@ class Visibility(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """The bytes: `sha1` (FHIR's, base64) and `size` as announced, `key` where they lie."""
+    """The bytes: `sha1` (FHIR's, base64) and `size` in bytes as announced, `key` where they lie
+    in the vault; an announced upload has no key yet (the empty string)."""
 
     media_type: str
     size: int
@@ -51,6 +52,8 @@ class Document:
     `type_code` and `class_code` are the LOINC or TRE_A05 type and the TRE_A03 class; `author`
     is the key of who sent it (`professional#8…`, `patient#…`, `feeder#ALIM_AM`); `resource` is
     the FHIR resource as it was sent, without its bytes and without what the server sets.
+    `rejection` is the code and the sentence of an upload's refusal, apart by a colon;
+    `updated_at` the moment of the last change, for ETag's sister `meta.lastUpdated`.
     """
 
     id: str
@@ -70,3 +73,19 @@ class Document:
     author_structure: str | None = None
     rejection: str | None = None
     version: int = 1
+    updated_at: datetime | None = None
+    replaces: str | None = None
+
+    @property
+    def listed(self) -> bool:
+        """Whether anybody but the sender may know of it: its bytes were checked and kept."""
+        return self.stage is Stage.FINAL
+
+    def same_submission(self, other: Document) -> bool:
+        """Whether another one is the same thing sent again: same name, sender and bytes."""
+        return (
+            self.record_id == other.record_id
+            and self.unique_id == other.unique_id
+            and self.author == other.author
+            and (self.content.sha1, self.content.size) == (other.content.sha1, other.content.size)
+        )
