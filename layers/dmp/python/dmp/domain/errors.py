@@ -111,6 +111,12 @@ class RecordAlreadyOpen(Conflict):
     slug = "record-already-open"
 
 
+class RecordClosed(Conflict):
+    """The person's record exists and is closed: reopening it is another act, with its consent."""
+
+    slug = "record-closed"
+
+
 class DocumentAlreadyPublished(Conflict):
     """The producer's own identifier already names another document of this record."""
 

@@ -24,12 +24,18 @@ PS_OID = "1.2.250.1.71.4.2.1"
 STRUCTURE_OID = "1.2.250.1.71.4.2.2"
 
 _CORSICA = {"2A": "19", "2B": "18"}
-_SHAPE = re.compile(
-    r"(?P<sex>[1-8])(?P<year>\d{2})(?P<month>0[1-9]|1[0-2]|[2-9]\d)"
-    r"(?P<department>\d{2}|2A|2B)(?P<commune>\d{3})(?P<rank>\d{3})(?P<key>\d{2})"
+_NUMBER = (
+    r"(?P<sex>[1-8])(?P<year>[0-9]{2})(?P<month>0[1-9]|1[0-2]|[2-9][0-9])"
+    r"(?P<department>[0-9]{2}|2A|2B)(?P<commune>[0-9]{3})(?P<rank>[0-9]{3})"
 )
+_SHAPE = re.compile(_NUMBER + r"(?P<key>[0-9]{2})")
+_INSURED = re.compile(_NUMBER + r"(?P<key>[0-9]{2})?")
+_RESEARCH = re.compile(r"(?=.*[A-Za-z])[0-9A-Za-z_-]{1,32}")
+_BIRTH_PLACE = re.compile(r"[0-9]{5}|2[AB][0-9]{3}")
 _BODY = 13
 _MODULUS = 97
+_LAST_RANK = 9
+_LAST_MONTH = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,15 +84,35 @@ def ins_faults(ins: Ins, *, lenient: bool, at: str = "ins") -> list[Fault]:
     faults = []
     if ins.oid not in OIDS:
         faults.append(Fault(f"{at}.oid", "unknown-oid", "not the OID of an INS register"))
-    shape = _SHAPE.fullmatch(ins.matricule)
-    forgiving = lenient and ins.oid in LENIENT_OIDS
-    if shape is None:
-        if not (forgiving and len(ins.matricule) == _BODY + 2 and ins.matricule.isalnum()):
-            faults.append(
-                Fault(f"{at}.matricule", "matricule-shape", "15 characters of the INSEE form")
-            )
-    elif nir_key(ins.matricule[:_BODY]) != ins.matricule[_BODY:] and not forgiving:
+    if not _SHAPE.fullmatch(ins.matricule):
+        faults.append(
+            Fault(f"{at}.matricule", "matricule-shape", "15 characters of the INSEE form")
+        )
+    elif not _key_agrees(ins.matricule) and not (lenient and ins.oid in LENIENT_OIDS):
         faults.append(Fault(f"{at}.matricule", "matricule-key", "the control key is wrong"))
+    return faults
+
+
+def _key_agrees(number: str) -> bool:
+    return nir_key(number[:_BODY]) == number[_BODY:]
+
+
+def insured_faults(insured: InsuredNumber, *, lenient: bool, at: str = "insured") -> list[Fault]:
+    """What is wrong with the number that the insurer's extracts know: 13 characters of the INSEE
+    form, or 15 with the key. Lenient mode also takes a wrong key, and the names with letters that
+    research extracts give people (`NUM_ENQ`)."""
+    faults = []
+    if not 1 <= insured.birth_rank <= _LAST_RANK:
+        faults.append(Fault(f"{at}.birthRank", "birth-rank", "from 1 to 9"))
+    if lenient and _RESEARCH.fullmatch(insured.number):
+        return faults
+    shape = _INSURED.fullmatch(insured.number)
+    if shape is None:
+        faults.append(
+            Fault(f"{at}.number", "matricule-shape", "13 or 15 characters of the INSEE form")
+        )
+    elif shape["key"] and not _key_agrees(insured.number) and not lenient:
+        faults.append(Fault(f"{at}.number", "matricule-key", "the control key is wrong"))
     return faults
 
 
@@ -104,7 +130,7 @@ def trait_faults(traits: Traits, today: date, *, at: str = "traits") -> list[Fau
         faults.append(Fault(f"{at}.birthGivenNames", "required", "at least one, with letters"))
     if traits.birth_date > today:
         faults.append(Fault(f"{at}.birthDate", "in-the-future", "nobody is born tomorrow"))
-    if not re.fullmatch(r"(\d{5}|2[AB]\d{3})", traits.birth_place):
+    if not _BIRTH_PLACE.fullmatch(traits.birth_place):
         faults.append(Fault(f"{at}.birthPlace", "insee-code", "five characters, INSEE"))
     return faults
 
@@ -113,9 +139,8 @@ def mismatch_faults(ins: Ins, traits: Traits, *, at: str = "traits") -> list[Fau
     """Where the number and the traits contradict each other.
 
     A matricule says sex (1 and 2, and their temporary forms 3 to 8), year of birth and, for
-    months 01 to 12, month of birth. Under a parent's or a migrant's number nothing is lost: the
-    INS is personal, the insurer's number is not asked here. A matricule that has no INSEE form
-    (lenient mode) says nothing, so it contradicts nothing.
+    months 01 to 12, month of birth. It also says where somebody was born, but communes change
+    their codes and the number stays: that is not compared.
     """
     shape = _SHAPE.fullmatch(ins.matricule)
     if shape is None:
@@ -125,7 +150,7 @@ def mismatch_faults(ins: Ins, traits: Traits, *, at: str = "traits") -> list[Fau
         faults.append(Fault(f"{at}.sex", "contradicts-matricule", "another sex in the matricule"))
     month = int(shape["month"])
     if int(shape["year"]) != traits.birth_date.year % 100 or (
-        month <= 12 and month != traits.birth_date.month  # noqa: PLR2004 - the twelfth is December
+        month <= _LAST_MONTH and month != traits.birth_date.month
     ):
         faults.append(
             Fault(f"{at}.birthDate", "contradicts-matricule", "another month in the matricule")
@@ -140,15 +165,32 @@ def fold(name: str) -> str:
     return " ".join(letters.upper().split())
 
 
+def folded_names(traits: Traits) -> str:
+    """All given names as one folded text: registers cut compound names at different places."""
+    return fold(" ".join(traits.given_names))
+
+
 def same_person(one: Traits, other: Traits) -> bool:
     """Strict comparison of the five traits; accents, case and hyphens make no difference."""
-    return (
-        fold(one.family_name) == fold(other.family_name)
-        and [fold(n) for n in one.given_names] == [fold(n) for n in other.given_names]
-        and one.birth_date == other.birth_date
-        and one.sex == other.sex
-        and one.birth_place == other.birth_place
-    )
+    return not differences(one, other) and folded_names(one) == folded_names(other)
+
+
+def differences(one: Traits, other: Traits) -> list[str]:
+    """The traits, as requests call them, in which two identities contradict each other.
+
+    A card may carry the first given name alone where a register has them all: given names agree
+    when one list begins with the other.
+    """
+    mine, theirs = folded_names(one).split(), folded_names(other).split()
+    known = min(len(mine), len(theirs))
+    pairs = {
+        "birthFamilyName": (fold(one.family_name), fold(other.family_name)),
+        "birthGivenNames": (mine[:known], theirs[:known]),
+        "birthDate": (one.birth_date, other.birth_date),
+        "sex": (one.sex, other.sex),
+        "birthPlace": (one.birth_place, other.birth_place),
+    }
+    return [name for name, (this, that) in pairs.items() if this != that]
 
 
 def luhn(digits: str) -> bool:

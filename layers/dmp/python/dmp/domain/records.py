@@ -31,6 +31,19 @@ class HistoryStatus(StrEnum):
     EMPTY = "empty"
     FAILED = "failed"
 
+    def may_become(self, after: HistoryStatus) -> bool:
+        """The steps of an import: it runs, it ends, and one that failed may run again."""
+        return after in _NEXT[self]
+
+
+_NEXT = {
+    HistoryStatus.PENDING: {HistoryStatus.RUNNING, HistoryStatus.FAILED},
+    HistoryStatus.RUNNING: {HistoryStatus.COMPLETE, HistoryStatus.EMPTY, HistoryStatus.FAILED},
+    HistoryStatus.COMPLETE: set(),
+    HistoryStatus.EMPTY: set(),
+    HistoryStatus.FAILED: {HistoryStatus.RUNNING},
+}
+
 
 class Scheme(StrEnum):
     """The schemes served in 2018."""
@@ -44,6 +57,14 @@ class Scheme(StrEnum):
     HFP = "hfp"
     CANSSM = "canssm"
     LMDE = "lmde"
+
+
+class Source(StrEnum):
+    """Where the qualified identity was read: a card, its mobile form, or the INSi service."""
+
+    CARTE_VITALE = "carte-vitale"
+    APCV = "apcv"
+    INSI = "insi"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +88,8 @@ class Contact:
 class Record:
     """One person's record.
 
-    `holder` is the keyed reference of the patient's token subject once bound. `version` counts
+    `source` says how the identity was read (None for the openings that read no card), `structure`
+    and `caisse` who opened it: a FINESS number, a fund. `holder` is the keyed reference of the patient's token subject once bound. `version` counts
     every change and is the condition of the next one.
     """
 
@@ -81,6 +103,7 @@ class Record:
     opened_at: datetime
     opened_by: str
     contact: Contact = field(default_factory=Contact)
+    source: Source | None = None
     structure: str | None = None
     caisse: str | None = None
     holder: str | None = None

@@ -7,12 +7,17 @@ own prefix, so that two kinds never meet.
 from __future__ import annotations
 
 import hmac
+import re
 from collections.abc import Callable
 from hashlib import sha256
 
-from dmp.domain.identity import Ins, InsuredNumber, Traits, fold
+from dmp.domain.identity import Ins, InsuredNumber, Traits, fold, folded_names
 
 _BODY = 13
+MATRICULE = r"[1-8][0-9]{2}(?:0[1-9]|1[0-2]|[2-9][0-9])(?:[0-9]{2}|2[AB])[0-9]{6}"
+"""The INSEE form of thirteen characters, in the grammar that Python's and the engine's expressions
+share."""
+_WHOLE = re.compile(MATRICULE + "[0-9]{2}")
 
 
 class Pseudonyms:
@@ -50,7 +55,7 @@ class Pseudonyms:
         return self._hash(
             "traits",
             fold(traits.family_name),
-            *(fold(name) for name in traits.given_names),
+            folded_names(traits),
             traits.birth_date.isoformat(),
             traits.sex,
             traits.birth_place,
@@ -59,11 +64,18 @@ class Pseudonyms:
     def caller(self, actor_key: str, idempotency_key: str) -> str:
         return self._hash("idempotency", actor_key, idempotency_key)
 
+    def request(self, body: str) -> str:
+        """The fingerprint of a whole request: it names somebody, so it is keyed like the rest."""
+        return self._hash("request", body)
+
 
 def insured_body(number: str) -> str:
-    """The thirteen characters that extracts and cards agree on; another length stays as it is
-    (research extracts name people by `NUM_ENQ`)."""
-    return number[:_BODY] if len(number) == _BODY + 2 else number
+    """The thirteen characters that extracts and cards agree on: a matricule loses its control key.
+
+    What has no INSEE form stays whole (research extracts name people by `NUM_ENQ`): cutting it
+    could make two people one.
+    """
+    return number[:_BODY] if _WHOLE.fullmatch(number) else number
 
 
 def secret_key(secrets: object, arn: str) -> Callable[[], bytes]:
