@@ -134,4 +134,9 @@ def _reason(output: str, errors: str) -> str:
     ours = re.search(
         r"^infra\.cdk\.\w+\.(?:Rights|Routes|Definition|Packaging)Error: (.*)", errors, re.M | re.S
     )
-    return ours[1].strip() if ours else f"{output.strip()}\n{errors.strip()}".strip()
+    if ours:
+        return ours[1].strip()
+    findings, _, _ = errors.partition("jsii.errors.JavaScriptError")
+    if "Acknowledge with" in findings:  # cdk-nag's report stands before the trace
+        return findings.strip()
+    return f"{output.strip()}\n{errors.strip()}".strip()

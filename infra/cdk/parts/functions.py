@@ -18,6 +18,8 @@ from infra.cdk.parts.nag import acknowledge
 from infra.cdk.parts.storage import removal
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from infra.cdk.packaging import Build
     from infra.cdk.parts.estate import Estate
     from infra.cdk.rights import Function
@@ -131,7 +133,7 @@ class ServiceFunction(Construct):
                 **self._granted(estate),
             },
         )
-        acknowledge(self.role, _reasons(estate, spec))
+        acknowledge(self.role, _wildcards(estate, spec))
         entry = spec.entry
         self.function = aws_lambda.Function(
             self,
@@ -298,16 +300,9 @@ def _environment(estate: Estate, settings: Settings, spec: Function) -> dict[str
     return dict(sorted(made.items()))
 
 
-def _reasons(estate: Estate, spec: Function) -> dict[str, str]:
-    made = {
-        "AwsSolutions-IAM5[Resource::*]": "X-Ray's write actions take no resource; an SMS has no ARN."
-    }
-    scope = Stack.of(estate.tables["accounts"])
-    for resource in spec.rights:
-        kind, _, name = resource.partition(":")
-        if kind == "bucket":
-            logical = scope.get_logical_id(estate.buckets[name].node.default_child)  # type: ignore[arg-type]
-            made[f"AwsSolutions-IAM5[Resource::<{logical}.Arn>/*]"] = (
-                f"The objects of the bucket {name}: object names are random, the actions are exact."
-            )
-    return made
+def _wildcards(estate: Estate, spec: Function) -> Mapping[str, str]:
+    named = [resource.partition(":") for resource in spec.rights]
+    return estate.wildcards(
+        [name for kind, _, name in named if kind == "bucket"],
+        *(estate.execution_arn(name) for kind, _, name in named if kind == "workflow"),
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aws_cdk import Stack, aws_events, aws_events_targets, aws_logs, aws_stepfunctions
+from aws_cdk import aws_events, aws_events_targets, aws_logs, aws_stepfunctions
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
@@ -97,7 +97,9 @@ class Workflow(Construct):
             ),
         )
         self.machine.node.add_dependency(role)
-        acknowledge(role, _reasons(estate, definition))
+        acknowledge(
+            role, estate.wildcards(_buckets(definition), estate.children_arn(definition.name))
+        )
 
     @staticmethod
     def _itself(estate: Estate, definition: Definition) -> list[iam.PolicyStatement]:
@@ -110,7 +112,7 @@ class Workflow(Construct):
             ),
             iam.PolicyStatement(
                 actions=["states:DescribeExecution", "states:StopExecution", "states:RedriveExecution"],
-                resources=[estate.execution_arn(definition.name)],
+                resources=[estate.children_arn(definition.name)],
             ),
         ]
 
@@ -213,19 +215,10 @@ def _keyed(estate: Estate, key: str) -> iam.PolicyStatement:
     )
 
 
-def _reasons(estate: Estate, definition: Definition) -> dict[str, str]:
-    made = {
-        "AwsSolutions-IAM5[Resource::*]": "Log delivery and X-Ray actions take no resource.",
-        "AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:states:<AWS::Region>:<AWS::AccountId>:"
-        f"execution:{physical(estate.stage.name, definition.name)}*]": "Executions of this workflow, the "
-        "Distributed Map's children among them; their names are made by Step Functions.",
-    }
-    scope = Stack.of(estate.tables["accounts"])
-    for subject, _ in definition.rights:
-        for name, bucket in estate.buckets.items():
-            if subject == f"Bucket{catalogue.pascal(name)}":
-                logical = scope.get_logical_id(bucket.node.default_child)  # type: ignore[arg-type]
-                made[f"AwsSolutions-IAM5[Resource::<{logical}.Arn>/*]"] = (
-                    f"The objects of the bucket {name}; the actions are exact."
-                )
-    return made
+def _buckets(definition: Definition) -> list[str]:
+    """The buckets that a workflow reads or writes by itself."""
+    return [
+        name
+        for name in catalogue.BUCKETS
+        if f"Bucket{catalogue.pascal(name)}" in dict(definition.rights)
+    ]
