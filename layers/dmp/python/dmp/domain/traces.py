@@ -17,6 +17,7 @@ class Act(StrEnum):
     READ_RECORD = "record.read"
     BIND_HOLDER = "record.bind"
     PUBLISH_DOCUMENT = "document.publish"
+    ANNOUNCE_DOCUMENT = "document.announce"
     REJECT_DOCUMENT = "document.reject"
     REPLACE_DOCUMENT = "document.replace"
     SEARCH_DOCUMENTS = "document.search"

@@ -62,6 +62,13 @@ def update(
     }
 
 
+def delete(
+    table: str, key: Mapping[str, str], condition: str | None = None, **given: Any
+) -> dict[str, Any]:
+    """A delete for `transact`."""
+    return {"Delete": {"TableName": table, "Key": encode(key), **_condition(condition, **given)}}
+
+
 def check(table: str, key: Mapping[str, str], condition: str, **given: Any) -> dict[str, Any]:
     """A condition on an item that the transaction does not write."""
     return {

@@ -1,0 +1,109 @@
+"""Announce a document whose bytes will follow by a form, straight into the quarantine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Protocol
+
+from dmp.domain.actors import Actor
+from dmp.domain.documents import Content, Document, Stage
+from dmp.domain.errors import DocumentAlreadyPublished, Fault, Invalid
+from dmp.domain.submissions import ATTACHMENT, Submission
+from dmp.domain.traces import Act, Outcome, Trace, trace_of
+from dmp.usecases.admit_document import AdmitDocument
+
+LARGEST = 100 * 1024 * 1024
+"""Bytes of one upload."""
+
+
+@dataclass(frozen=True, slots=True)
+class UploadForm:
+    """A form (`multipart/form-data`) that takes these very bytes, for five minutes at most:
+    `fields` first, in any order, then the bytes as `file`."""
+
+    url: str
+    fields: Mapping[str, str]
+
+
+class Quarantine(Protocol):
+    def form(self, document_id: str, content: Content) -> UploadForm:
+        """The presigned form of one document, bound to size, type and SHA-1."""
+
+
+class Announcements(Protocol):
+    def publish(
+        self, document: Document, replaced: Document | None, trace: Trace
+    ) -> Document | None:
+        """As `usecases.publish_document.Shelf.publish`."""
+
+    def reannounce(self, document: Document, trace: Trace) -> bool:
+        """The next version of an awaited upload; False when it is no longer awaited."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    document: Document
+    form: UploadForm
+    warnings: tuple[Fault, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PrepareUpload:
+    """Admit as any submission, write the announcement (docStatus preliminary), give the form.
+
+    The same sender may announce the same document again while it is awaited, corrected or not:
+    it keeps its id and gets a new form. What is replaced stays current until the checks are done.
+    """
+
+    admit: AdmitDocument
+    documents: Announcements
+    quarantine: Quarantine
+
+    def __call__(self, actor: Actor, submission: Submission, now: datetime) -> Prepared:
+        """Raises NotFound, Invalid with every fault, DocumentAlreadyPublished."""
+        content = Content(submission.media_type, submission.size or 0, submission.sha1 or "", "")
+        admitted = self.admit(actor, submission, content, Stage.PRELIMINARY, now)
+        faults = (*admitted.faults, *_announcement(submission))
+        if faults:
+            raise Invalid(*faults)
+        passage = admitted.passage
+
+        def trace(target: str) -> Trace:
+            return trace_of(
+                actor,
+                Act.ANNOUNCE_DOCUMENT,
+                Outcome.DONE,
+                now,
+                record_id=passage.record.id,
+                target=target,
+                mode=passage.mode,
+                rules=passage.answer.rules,
+                matrix=passage.answer.matrix,
+            )
+
+        document = admitted.document
+        held = self.documents.publish(document, None, trace(document.id))
+        if held is not None:
+            if held.stage is not Stage.PRELIMINARY or held.author != document.author:
+                raise DocumentAlreadyPublished
+            document = replace(document, id=held.id, version=held.version + 1)
+            if not self.documents.reannounce(document, trace(document.id)):
+                raise DocumentAlreadyPublished
+        form = self.quarantine.form(document.id, document.content)
+        return Prepared(document, form, submission.warnings)
+
+
+def _announcement(submission: Submission) -> list[Fault]:
+    """What a form is bound to has to be said: size and hash."""
+    faults = []
+    if submission.size is None:
+        faults.append(Fault(f"{ATTACHMENT}.size", "required", "the size in bytes"))
+    elif submission.size > LARGEST:
+        faults.append(Fault(f"{ATTACHMENT}.size", "too-large", "100 MB at most"))
+    elif submission.size == 0:
+        faults.append(Fault(f"{ATTACHMENT}.size", "empty", "an empty document says nothing"))
+    if submission.sha1 is None:
+        faults.append(Fault(f"{ATTACHMENT}.hash", "required", "the SHA-1 in base64"))
+    return faults
