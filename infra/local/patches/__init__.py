@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from infra.local.patches import (
     distributed_map,
+    form_checksums,
     gateway_errors,
     handler_errors,
     isolation,
@@ -19,6 +20,7 @@ from infra.local.patches import (
     loopback_tls,
     secret_ref,
     state_blobs,
+    table_streams,
 )
 from infra.local.patches.expect import PatchError
 
@@ -46,6 +48,8 @@ def apply(home: Home) -> None:
     loopback_tls.apply()
     gateway_errors.apply()
     state_blobs.apply(home.state)
+    form_checksums.apply()
+    table_streams.apply()
 
 
 def apply_to_cloudformation() -> None:

@@ -100,10 +100,12 @@ def consume(event, _context):
 
 
 def stream(event, _context):
-    """Announces each insertion on the bus; a poison item fails by its sequence number."""
+    """Announces each insertion on the bus; ``poison`` is reported, ``explosion`` raises."""
     events = boto3.client("events")
     for record in event["Records"]:
         image = record["dynamodb"].get("NewImage", {})
+        if "explosion" in image:
+            raise RuntimeError("an item that nobody can read")
         if "poison" in image:
             return {
                 "batchItemFailures": [{"itemIdentifier": record["dynamodb"]["SequenceNumber"]}]

@@ -1,0 +1,346 @@
+"""What the demonstration does, act by act. Each method is one step: it returns what happened in a
+few words, and raises when that is not what should have happened. All of them may be done again
+on the same state: what is there already is found, said, and used.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Protocol
+
+from infra.local.demo import people, resources
+from infra.local.demo.api import Api, eventually, expect
+from infra.local.demo.story import Missing, Unexpected
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from infra.local.demo.people import Caller, Patient
+    from infra.local.demo.resources import Piece
+
+_HISTORY = 90.0  # seconds that a history may take on a small machine
+_CHECKS = 60.0
+_MAIL = 60.0
+CREATED, OK, NOT_FOUND, CONFLICT, UNPROCESSABLE, NO_CONTENT = 201, 200, 404, 409, 422, 204
+
+
+class Commands(Protocol):
+    """The `dmp` commands that the demonstration uses, as a user would."""
+
+    def token(self, arguments: Sequence[str]) -> str:
+        """`dmp token …`"""
+
+    def load_directory(self, path: Path) -> int:
+        """`dmp directory load`: how many people are in it."""
+
+    def import_extract(self, path: Path) -> Mapping[str, Any]:
+        """`dmp import PATH --wait --json`"""
+
+    def inbox(self) -> list[dict[str, Any]]:
+        """`dmp inbox --json`"""
+
+
+@dataclass(slots=True)
+class Opened:
+    """A record of the demonstration: whose, by whom, since when."""
+
+    id: str
+    patient: Patient
+    opener: Caller
+    since: float
+    fresh: bool
+    history: str = "pending"
+
+
+@dataclass(slots=True)
+class Journey:
+    api: Api
+    commands: Commands
+    records: dict[str, Opened] = field(default_factory=dict)
+    documents: dict[str, str] = field(default_factory=dict)
+    news: int = 0
+    _tokens: dict[tuple[str, ...], str] = field(default_factory=dict)
+
+    # -- who calls
+
+    def token(self, caller: Caller | Patient) -> str:
+        """A bearer token of the local identity providers, asked for once."""
+        if isinstance(caller, people.Patient):
+            arguments: tuple[str, ...] = (
+                "patient", "--ins", caller.matricule, "--oid", caller.oid,
+            )  # fmt: skip
+            if caller.birth_rank != 1:
+                arguments += ("--birth-rank", str(caller.birth_rank))
+        else:
+            arguments = caller.arguments
+        if arguments not in self._tokens:
+            self._tokens[arguments] = self.commands.token(arguments)
+        return self._tokens[arguments]
+
+    def record(self, patient: Patient) -> Opened:
+        if patient.matricule not in self.records:
+            raise Missing(f"the record of {patient.called} is not open")
+        return self.records[patient.matricule]
+
+    def document(self, piece: Piece) -> str:
+        if piece.name not in self.documents:
+            raise Missing(f"{piece.name} is not in the record")
+        return self.documents[piece.name]
+
+    # -- the insurer's data
+
+    def load_directory(self, path: Path) -> str:
+        return f"{self.commands.load_directory(path)} people"
+
+    def import_extract(self, path: Path) -> str:
+        told = self.commands.import_extract(path)
+        if told.get("status") not in {"accepted", "complete", "unchanged", "already-imported"}:
+            raise Unexpected(f"refused: {told.get('reason') or told}")
+        rejected = told.get("rejected", 0)
+        again = " (imported before: nothing changed)" if told.get("unchanged") else ""
+        return f"{told['read']} rows read, {told['kept']} kept, {rejected} set aside{again}"
+
+    # -- opening
+
+    def open(self, patient: Patient, opener: Caller, contact: dict[str, str]) -> str:
+        """The same Idempotency-Key each time: the same request gets the same answer."""
+        begun, begun_at = time.monotonic(), time.time()
+        key = hashlib.sha256(f"demonstration/{patient.matricule}".encode()).hexdigest()[:32]
+        answer = self.api.post(
+            "/enrolment/records",
+            self.token(opener),
+            json=patient.opening(contact),
+            headers={"Idempotency-Key": key},
+        )
+        if expect(answer, CREATED, CONFLICT).status_code == CONFLICT:
+            record, fresh, channel = self._found(patient), False, "another way"
+        else:
+            told = answer.json()
+            record, channel = told["recordId"], told["channel"]
+            fresh = datetime.fromisoformat(told["openedAt"]).timestamp() >= begun_at - 1
+        self.records[patient.matricule] = Opened(record, patient, opener, begun, fresh)
+        if not fresh:
+            return f"already open, by {channel}: {record}"
+        self.news += 1
+        return f"record {record}, channel {channel}"
+
+    def _found(self, patient: Patient) -> str:
+        """The record's id, as a professional who holds the exact number is told it."""
+        found = self.api.search(
+            "Patient", self.token(people.AUTHOR), identifier=patient.identifier
+        )
+        if not found:
+            raise Unexpected("said to be open, but TD0.2 does not find it")
+        return str(found[0]["id"])
+
+    def refuse_bad_identity(self, patient: Patient) -> str:
+        """A wrong key, the wrong sex and a scheme that is none: every field is named."""
+        body = patient.opening({"email": "nobody@example.test"})
+        wrong_key = f"{(int(patient.matricule[-2:]) % 97) + 1:02d}"
+        body["ins"] = {"oid": "1.2.250.1.213.1.4.8", "matricule": patient.matricule[:-2] + wrong_key}
+        body["traits"]["birthPlace"] = "Paris"
+        answer = expect(
+            self.api.post("/enrolment/records", self.token(people.PHARMACY), json=body),
+            UNPROCESSABLE,
+        )
+        fields = {each["field"] for each in answer.json().get("errors", [])}
+        if not {"ins.matricule", "traits.birthPlace"} <= fields:
+            raise Unexpected(f"422 names only {', '.join(sorted(fields)) or 'nothing'}")
+        return f"422 names {', '.join(sorted(fields))}"
+
+    # -- history
+
+    def follow_history(self, patient: Patient) -> str:
+        opened = self.record(patient)
+        seen: list[str] = []
+
+        def arrived() -> str | None:
+            answer = expect(
+                self.api.get(f"/enrolment/records/{opened.id}", self.token(opened.opener)), OK
+            )
+            status = str(answer.json()["history"]["status"])
+            if status not in seen[-1:]:
+                seen.append(status)
+            return status if status not in {"pending", "running"} else None
+
+        opened.history = eventually(arrived, _HISTORY, f"the history is still {seen[-1:]}")
+        if opened.history != "complete":
+            raise Unexpected(f"the history ended as {opened.history}")
+        way = " → ".join(seen)
+        if not opened.fresh:
+            return f"{way} (since before)"
+        return f"{way}, {time.monotonic() - opened.since:.1f} s after opening"
+
+    def list_reimbursements(self, patient: Patient) -> str:
+        opened = self.record(patient)
+        found = eventually(
+            lambda: [
+                one
+                for one in self._documents(opened, patient)
+                if any(coding["code"] == "REMB" for coding in one["type"]["coding"])
+            ],
+            _CHECKS,
+            "no document of type REMB",
+        )
+        data = self.api.bytes(found[0]["id"], self.token(patient))
+        if b"ClinicalDocument" not in data:
+            raise Unexpected("the document is no CDA")
+        title = found[0]["content"][0]["attachment"]["title"]
+        return f"“{title}”, CDA R2, {len(data) / 1024:.0f} KiB"
+
+    def read_benefits(self, patient: Patient) -> str:
+        opened = self.record(patient)
+        lines = self.api.search("ExplanationOfBenefit", self.token(patient), patient=opened.id)
+        if not lines:
+            raise Unexpected("no line of reimbursement")
+        return f"{len(lines)} services, amounts included"
+
+    # -- consent
+
+    def decide(self, patient: Patient, kind: str, provision: str, about: Caller) -> str:
+        opened, bearer = self.record(patient), self.token(patient)
+        known = self.api.search("Consent", bearer, patient=opened.id)
+        if any(resources.is_about(one, kind, about.rpps) for one in known):
+            return "decided before"
+        body = resources.consent(opened.id, kind, provision, about.rpps)
+        made = expect(self.api.post("/fhir/Consent", bearer, json=body), CREATED).json()
+        if not resources.is_about(made, kind, about.rpps):
+            raise Unexpected("the answer is another decision")
+        self.news += 1
+        return f"Consent {kind}, {provision}"
+
+    def authorisation_state(self, patient: Patient, caller: Caller, wanted: str) -> str:
+        found = self.api.search("Patient", self.token(caller), identifier=patient.identifier)
+        states = [
+            extension["valueCode"]
+            for one in found
+            for extension in one.get("extension", [])
+            if extension["url"] == "urn:dmp:authorisation-state"
+        ]
+        if states != [wanted]:
+            raise Unexpected(f"{states or 'nothing'} instead of {wanted}")
+        return wanted
+
+    # -- documents
+
+    def publish(self, piece: Piece, patient: Patient, by: Caller) -> str:
+        """ITI-105: the bytes inline."""
+        opened = self.record(patient)
+        if self._already(piece, opened, patient):
+            return "there already"
+        author = resources.by_professional(by, by.arguments[by.arguments.index("--structure") + 1])
+        body = resources.inline(piece, opened.id, author)
+        answer = expect(
+            self.api.post("/fhir/DocumentReference", self.token(by), json=body), CREATED
+        )
+        self.documents[piece.name] = str(answer.json()["id"])
+        self.news += 1
+        return f"{len(piece.data) / 1024:.0f} KiB inline, 201"
+
+    def upload(self, piece: Piece, patient: Patient) -> str:
+        """`$upload`: the form, the bytes straight to quarantine, the checks, the vault."""
+        opened, bearer = self.record(patient), self.token(patient)
+        if self._already(piece, opened, patient):
+            return "there already"
+        body = resources.announced(piece, opened.id, resources.by_patient(patient))
+        told = expect(
+            self.api.post("/fhir/DocumentReference/$upload", bearer, json=body), CREATED, OK
+        ).json()
+        document, url, fields = _form(told)
+        sent = self.api.http.post(
+            url, data=fields, files={"file": (piece.name, piece.data, piece.media_type)}
+        )
+        expect(sent, OK, CREATED, NO_CONTENT)
+        begun = time.monotonic()
+
+        def checked() -> str | None:
+            one = expect(self.api.get(f"/fhir/DocumentReference/{document}", bearer), OK).json()
+            stage = str(one.get("docStatus", "final"))
+            return None if stage == "preliminary" else stage
+
+        stage = eventually(checked, _CHECKS, "still preliminary")
+        if stage != "final":
+            raise Unexpected(f"the upload was rejected ({stage})")
+        self.documents[piece.name] = document
+        waited = time.monotonic() - begun
+        return f"{len(piece.data) / 1024:.0f} KiB by form, preliminary → final in {waited:.1f} s"
+
+    def _already(self, piece: Piece, opened: Opened, holder: Patient) -> bool:
+        for one in self._documents(opened, holder):
+            if one["masterIdentifier"]["value"] == piece.unique_id(opened.id):
+                self.documents[piece.name] = str(one["id"])
+                return True
+        return False
+
+    def _documents(self, opened: Opened, reader: Caller | Patient) -> list[dict[str, Any]]:
+        return self.api.search(
+            "DocumentReference", self.token(reader), patient=opened.id, status="current"
+        )
+
+    # -- access
+
+    def read(self, patient: Patient, reader: Caller | Patient, pieces: Sequence[Piece]) -> str:
+        """List, then read each, and compare every byte."""
+        opened = self.record(patient)
+        wanted = {self.document(piece): piece for piece in pieces}
+        listed = {str(one["id"]) for one in self._documents(opened, reader)}
+        absent = [piece.name for document, piece in wanted.items() if document not in listed]
+        if absent:
+            raise Unexpected(f"not listed: {', '.join(absent)}")
+        for document, piece in wanted.items():
+            if self.api.bytes(document, self.token(reader)) != piece.data:
+                raise Unexpected(f"{piece.name} came back changed")
+        return f"{len(listed)} listed, {len(wanted)} read, byte for byte"
+
+    def see_nothing(self, patient: Patient, reader: Caller, piece: Piece) -> str:
+        """404 and an empty list, as for a record that does not exist."""
+        opened, bearer = self.record(patient), self.token(reader)
+        document = self.document(piece)
+        for path in (f"/fhir/DocumentReference/{document}", f"/fhir/Binary/{document}"):
+            expect(self.api.get(path, bearer), NOT_FOUND)
+        listed = self._documents(opened, reader)
+        if listed:
+            raise Unexpected(f"{len(listed)} documents listed")
+        return "404 on the document and its bytes, empty list"
+
+    # -- what went out
+
+    def read_inbox(self, known: int, patients: Sequence[Patient]) -> str:
+        """E-mails and SMS that the holders got, of which none says anything about anybody."""
+        if not self.records:
+            raise Missing("no record is open")
+        if self.news:
+            eventually(lambda: len(self.commands.inbox()) > known, _MAIL, "no message")
+        messages = self.commands.inbox()
+        text = str([(one.get("subject"), one.get("text")) for one in messages])
+        told = [p.called for p in patients if p.family_name in text or p.matricule in text]
+        if told:
+            raise Unexpected(f"a message names {', '.join(told)}")
+        kinds = [str(one["channel"]) for one in messages]
+        emails, texts = kinds.count("email"), kinds.count("sms")
+        if not messages:
+            raise Unexpected("no message was sent")
+        new = len(messages) - known
+        return f"{emails} e-mails and {texts} SMS, {new} of them new; none names anybody"
+
+
+def _form(told: Mapping[str, Any]) -> tuple[str, str, dict[str, str]]:
+    """Document id, address and fields of the `Parameters` that `$upload` answers."""
+    document = url = ""
+    fields: dict[str, str] = {}
+    for parameter in told.get("parameter", []):
+        match parameter["name"]:
+            case "documentReference":
+                document = parameter["resource"]["id"]
+            case "url":
+                url = next(str(v) for name, v in parameter.items() if name.startswith("value"))
+            case "field":
+                parts = {part["name"]: part["valueString"] for part in parameter["part"]}
+                fields[parts["name"]] = parts["value"]
+    if not (document and url and fields):
+        raise Unexpected("$upload answered without a form")
+    return document, url, fields

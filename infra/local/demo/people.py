@@ -1,0 +1,110 @@
+"""Who plays: the official test identities of the demonstration's directory, and professionals.
+
+The RPPS numbers are test numbers; none is anybody's.
+"""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+DIRECTORY = HERE / "directory.csv"
+
+DOCTOR = "10"
+PHARMACIST = "21"
+_BODY = 13
+
+
+@dataclass(frozen=True, slots=True)
+class Patient:
+    """A line of the directory: the person, and where they are reached."""
+
+    matricule: str
+    oid: str
+    birth_rank: int
+    family_name: str
+    given_names: tuple[str, ...]
+    birth_date: str
+    sex: str
+    birth_place: str
+    scheme: str
+    caisse: str
+    email: str
+    mobile: str
+
+    @property
+    def called(self) -> str:
+        return f"{self.given_names[0].title()} {self.family_name}"
+
+    @property
+    def identifier(self) -> str:
+        """As FHIR searches for it."""
+        return f"urn:oid:{self.oid}|{self.matricule}"
+
+    def opening(self, contact: dict[str, str]) -> dict[str, Any]:
+        """The body of `POST /enrolment/records`."""
+        return {
+            "ins": {"matricule": self.matricule, "oid": self.oid},
+            "traits": {
+                "birthFamilyName": self.family_name,
+                "birthGivenNames": list(self.given_names),
+                "birthDate": self.birth_date,
+                "sex": self.sex,
+                "birthPlace": self.birth_place,
+            },
+            "scheme": self.scheme,
+            "insured": {"number": self.matricule, "birthRank": self.birth_rank},
+            "contact": contact,
+            "consent": {"opening": True, "opposesBreakGlass": False, "opposesCentre15": False},
+            "source": "carte-vitale",
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """A professional or an agent: `arguments` are those of `dmp token`."""
+
+    called: str
+    arguments: tuple[str, ...]
+    rpps: str = ""
+
+
+def _professional(called: str, rpps: str, profession: str, finess: str, *more: str) -> Caller:
+    arguments = ("professional", "--rpps", rpps, "--profession", profession)
+    return Caller(called, (*arguments, "--structure", finess, *more), rpps)
+
+
+GP = ("--specialty", "SM54")
+PHARMACY = _professional("the pharmacist", "99700024450", PHARMACIST, "512000015")
+AUTHOR = _professional("the doctor who writes", "10100997245", DOCTOR, "510000029", *GP)
+READER = _professional("the authorised doctor", "99700218896", DOCTOR, "510000029", *GP)
+BLOCKED = _professional("the blocked doctor", "99700000005", DOCTOR, "510000037", *GP)
+STRANGER = _professional("an unknown doctor", "99700000013", DOCTOR, "750000018", *GP)
+AGENT = Caller("the CPAM agent", ("agent", "--role", "enrolment", "--caisse", "511"))
+
+
+def patients(directory: Path = DIRECTORY) -> list[Patient]:
+    """The directory's living people, in its order."""
+    with directory.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file, delimiter=";"))
+    return [
+        Patient(
+            matricule=row["matricule"],
+            oid=row["oid"],
+            birth_rank=int(row["birthRank"] or 1),
+            family_name=row["birthFamilyName"],
+            given_names=tuple(row["birthGivenNames"].replace(",", " ").split()),
+            birth_date=row["birthDate"],
+            sex=row["sex"],
+            birth_place=row["birthPlace"],
+            scheme=row["scheme"],
+            caisse=row["caisse"],
+            email=row["email"],
+            mobile=row["mobile"],
+        )
+        for row in rows
+        if not row["deceased"]
+    ]
