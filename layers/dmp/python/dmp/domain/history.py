@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from calendar import monthrange
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
+from zoneinfo import ZoneInfo
+
+_PARIS = ZoneInfo("Europe/Paris")
 
 
 class Detail(StrEnum):
@@ -71,7 +75,8 @@ class HistoryLine:
     """One netted service, as a doctor reads it.
 
     `id` is stable: the same service has the same id in every import. `system` is the OID of the
-    nomenclature of `code`. Amounts are for the holder only, never in the document.
+    nomenclature of `code`, or `urn:dmp:nature` when only the nature of service is known, and that
+    without a letter key. Amounts are euros, for the holder only, never in the document.
     """
 
     id: str
@@ -105,3 +110,51 @@ class History:
     extracts: tuple[str, ...]
     imported_at: datetime
     generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What is known of a stored history without reading its lines.
+
+    `fingerprint` is that of `fingerprint_of`; `document` is the id of the document made from
+    this generation, as soon as it is about to be published.
+    """
+
+    record_id: str
+    generation: int
+    lines: int
+    fingerprint: str
+    imported_at: datetime
+    document: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The days that a history covers, both included."""
+
+    first: date
+    last: date
+
+    def holds(self, day: date) -> bool:
+        return self.first <= day <= self.last
+
+
+_YEARS = 2
+
+
+def window_before(opening: date) -> Window:
+    """The 24 months that end the day before the opening.
+
+    They begin on the opening's day and month two years earlier. Opened on 29 February, where that
+    day does not exist, they begin on 28 February: a period counted in months falls on the last day
+    of a month that lacks the day [code de procédure civile, art. 641], and a day more is kept
+    rather than lost.
+    """
+    year = opening.year - _YEARS
+    day = min(opening.day, monthrange(year, opening.month)[1])
+    return Window(date(year, opening.month, day), opening - timedelta(days=1))
+
+
+def day_in_france(moment: datetime) -> date:
+    """The day of a moment for people in mainland France, whose law opens the record."""
+    return moment.astimezone(_PARIS).date()

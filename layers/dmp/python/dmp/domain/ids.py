@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import secrets
 from datetime import UTC, datetime
+from hashlib import sha256
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _LENGTH = 26
@@ -34,6 +35,11 @@ def ulid_of(moment: datetime, noise: int) -> str:
     """The ULID of a moment and 80 chosen bits: for ids that a retry must find again."""
     milliseconds = int(moment.timestamp() * 1000)
     return _encode((milliseconds << 80) | (noise & ((1 << 80) - 1)))
+
+
+def fingerprint_id(text: str) -> str:
+    """26 characters that follow from a text: 130 bits of its SHA-256."""
+    return _encode(int.from_bytes(sha256(text.encode()).digest(), "big"))
 
 
 def moment_of(ulid: str) -> datetime:
