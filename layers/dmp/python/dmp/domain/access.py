@@ -14,7 +14,10 @@ from dmp.domain.traces import Mode
 
 
 class Action(StrEnum):
-    """What is asked of a record or of one of its documents (a Cedar action each)."""
+    """What is asked of a record or of one of its documents (a Cedar action each).
+
+    SEE_RECORD is the state of the record (status, channel, dates), not the holder's identity.
+    """
 
     SEE_RECORD = "see-record"
     LIST_DOCUMENTS = "list-documents"
@@ -24,6 +27,7 @@ class Action(StrEnum):
     READ_CONSENTS = "read-consents"
     GRANT_AUTHORISATION = "grant-authorisation"
     BLOCK_PROFESSIONAL = "block-professional"
+    CHANGE_SETTINGS = "change-settings"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +45,11 @@ class Situation:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """May this actor do this, in this situation, now? `document` only for document actions."""
+    """May this actor do this, in this situation, now?
+
+    `document` only for document actions; `about` is the professional (PS_IdNat) that a consent
+    is about, only for the consent actions.
+    """
 
     actor: Actor
     action: Action
@@ -49,6 +57,7 @@ class Question:
     now: datetime
     mode: Mode = Mode.NORMAL
     document: Document | None = None
+    about: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,10 +77,11 @@ class Gate:
         situation: Situation,
         now: datetime,
         document: Document | None = None,
+        about: str | None = None,
     ) -> Passage:
         """The decision, without trace nor exception."""
         mode = mode_of(actor)
-        question = Question(actor, action, situation, now, mode, document)
+        question = Question(actor, action, situation, now, mode, document, about)
         return Passage(actor, situation, self.decisions.decide(question), mode)
 
     def trace(

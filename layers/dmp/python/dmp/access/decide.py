@@ -1,0 +1,129 @@
+"""Cedar decides: `usecases.ports.Decisions` on the policies of `dmp_policies`.
+
+Policies and schema are parsed once per process. Prohibition beats permission by construction,
+and whatever cannot be evaluated is refused: a policy that errs would be skipped by Cedar, and a
+skipped prohibition must not open anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.resources import files
+from typing import Any
+
+from cedarpy import AuthzResult, Decision, PolicySet, Schema, is_authorized_batch
+
+from dmp.access import facts
+from dmp.access.matrix import Matrix, load_matrix
+from dmp.domain.access import Action, Answer, Question
+from dmp.domain.actors import key_of
+from dmp.domain.documents import Document, Visibility
+
+EVALUATION_ERROR = "evaluation-error"
+"""The rule id of an answer that could not be worked out."""
+
+NO_PERMISSION = "no-permission"
+"""The rule id of a refusal that no prohibition explains: nothing permits it."""
+
+NO_DOCUMENT = "no-document"
+"""The rule id of a refusal to read a document that is not there."""
+
+_HIDDEN = frozenset(
+    {
+        Visibility.HIDDEN_FROM_PROFESSIONALS,
+        Visibility.HIDDEN_FROM_PATIENT,
+        Visibility.HIDDEN_FROM_REPRESENTATIVES,
+    }
+)
+
+
+def policies_text() -> str:
+    """All policies, guardrails first."""
+    found = [file for file in files("dmp_policies").iterdir() if file.name.endswith(".cedar")]
+    return "\n".join(file.read_text("utf-8") for file in sorted(found, key=lambda file: file.name))
+
+
+def schema_text() -> str:
+    return files("dmp_policies").joinpath("schema.cedarschema").read_text("utf-8")
+
+
+class CedarDecisions:
+    """The decisions of the policies given, by default those in force."""
+
+    def __init__(self, policies: str | None = None, matrix: Matrix | None = None) -> None:
+        self._policies = PolicySet.from_str(policies_text() if policies is None else policies)
+        self._schema = Schema.from_str(schema_text())
+        self._matrix = matrix or load_matrix()
+
+    def decide(self, question: Question) -> Answer:
+        """The answer to one question; of READ_DOCUMENT and PUBLISH_DOCUMENT on `document`."""
+        if question.action is Action.READ_DOCUMENT:
+            document = question.document or question.situation.document
+            if document is None:
+                return Answer(allowed=False, rules=(NO_DOCUMENT,), matrix=self._matrix.version)
+            return self.visible(question, [document])[0]
+        resource = (
+            facts.deposit(question.document)
+            if question.action is Action.PUBLISH_DOCUMENT and question.document
+            else facts.record(question)
+        )
+        opened = question.action is Action.READ_HISTORY and facts.opened(
+            question.actor, *facts.REIMBURSEMENTS, self._matrix
+        )
+        actor = facts.principal(question.actor)
+        given = facts.context(question, matrix=opened)
+        asked = facts.request(actor, question.action, resource, given)
+        return self._answers([asked], [actor, resource])[0]
+
+    def visible(self, question: Question, documents: Sequence[Document]) -> list[Answer]:
+        """May the actor read each of these documents? One answer per document, in order; decided
+        once per distinct signature."""
+        me = key_of(question.actor)
+        opened: dict[tuple[str, str | None], bool] = {}
+        seen: list[facts.Signature] = []
+        for document in documents:
+            kind = (document.type_code, document.class_code)
+            if kind not in opened:
+                opened[kind] = facts.opened(question.actor, *kind, self._matrix)
+            seen.append(facts.signature(document, me, opened=opened[kind]))
+        distinct = {one: f"signature-{number}" for number, one in enumerate(dict.fromkeys(seen))}
+        if not distinct:
+            return []
+        actor = facts.principal(question.actor)
+        contexts = {
+            matrix: facts.context(question, matrix=matrix)
+            for matrix in {one[0] for one in distinct}
+        }
+        entities = [facts.lying(name, one, me) for one, name in distinct.items()]
+        asked = [
+            facts.request(actor, Action.READ_DOCUMENT, entity, contexts[one[0]])
+            for entity, one in zip(entities, distinct, strict=True)
+        ]
+        answers = self._answers(asked, [actor, *entities])
+        by_signature = {
+            one: _warned(answer, one) for one, answer in zip(distinct, answers, strict=True)
+        }
+        return [by_signature[one] for one in seen]
+
+    def _answers(self, asked: list[facts.Json], entities: list[facts.Json]) -> list[Answer]:
+        try:
+            results = is_authorized_batch(asked, self._policies, entities, self._schema)
+        except Exception:  # noqa: BLE001 - whatever keeps the rules from being read refuses
+            return [self._error()] * len(asked)
+        return [self._answer(result) for result in results]
+
+    def _answer(self, result: AuthzResult) -> Answer:
+        if result.diagnostics.errors or result.decision is Decision.NoDecision:
+            return self._error()
+        named: dict[str, Any] = result.diagnostics.id_annotations_by_reason
+        rules = tuple(sorted(named.values())) or (NO_PERMISSION,)
+        return Answer(allowed=result.allowed, rules=rules, matrix=self._matrix.version)
+
+    def _error(self) -> Answer:
+        return Answer(allowed=False, rules=(EVALUATION_ERROR,), matrix=self._matrix.version)
+
+
+def _warned(answer: Answer, seen: facts.Signature) -> Answer:
+    if answer.allowed and seen[1] & _HIDDEN:
+        return Answer(answer.allowed, answer.rules, answer.matrix, hidden_from_others=True)
+    return answer
