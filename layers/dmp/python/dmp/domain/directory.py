@@ -32,7 +32,9 @@ def counts_as_insured(ins: Ins, *, lenient: bool) -> bool:
     return lenient and ins.oid in LENIENT_OIDS
 
 
-def directory_faults(known: Insured | None, ins: Ins, traits: Traits, *, lenient: bool) -> list[Fault]:
+def directory_faults(
+    known: Insured | None, ins: Ins, traits: Traits, *, lenient: bool
+) -> list[Fault]:
     """Why a person cannot have a record, by what the funds know; what they hold is never quoted."""
     if known is None:
         if counts_as_insured(ins, lenient=lenient):

@@ -107,12 +107,20 @@ class Conflict(DmpError):
     slug = "conflict"
 
 
-class RecordAlreadyOpen(Conflict):
+class RecordExists(Conflict):
+    """The person has a record; its id is for the trace of the attempt, never for the answer."""
+
+    def __init__(self, record_id: str) -> None:
+        super().__init__()
+        self.record_id = record_id
+
+
+class RecordAlreadyOpen(RecordExists):
     slug = "record-already-open"
 
 
-class RecordClosed(Conflict):
-    """The person's record exists and is closed: reopening it is another act, with its consent."""
+class RecordClosed(RecordExists):
+    """It is closed: reopening it is another act, with its consent."""
 
     slug = "record-closed"
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from random import uniform
+from time import sleep
 from typing import Any
 
 from boto3.dynamodb.types import Binary, TypeDeserializer, TypeSerializer
@@ -14,6 +16,9 @@ _serialise = TypeSerializer().serialize
 _deserialise = TypeDeserializer().deserialize
 
 _CONDITION = "ConditionalCheckFailed"
+_ATTEMPTS = 6
+_FIRST_WAIT = 0.05
+"""Seconds: at most 1.6 s of waiting in all, well within what a caller waits."""
 
 
 class ConditionFailed(Exception):
@@ -109,19 +114,27 @@ def write(dynamodb: Any, one: dict[str, Any]) -> None:
 
 
 def transact(dynamodb: Any, writes: Sequence[dict[str, Any]], token: str | None = None) -> None:
-    """All or none. ConditionFailed names the first write whose condition did not hold; a
-    conflict with a concurrent transaction is retried by the client and then raised."""
+    """All or none. ConditionFailed names the first write whose condition did not hold.
+
+    A conflict with a concurrent transaction on one of the items is tried again a few times, at
+    growing random distances, and then raised (`is_conflict`): the client does not retry it.
+    """
     request: dict[str, Any] = {"TransactItems": list(writes)}
     if token:
         request["ClientRequestToken"] = token
-    try:
-        dynamodb.transact_write_items(**request)
-    except dynamodb.exceptions.TransactionCanceledException as error:
-        for index, reason in enumerate(error.response.get("CancellationReasons", [])):
-            if reason.get("Code") == _CONDITION:
-                old = reason.get("Item")
-                raise ConditionFailed(index, decode(old) if old else None) from error
-        raise
+    for attempt in range(_ATTEMPTS):
+        try:
+            dynamodb.transact_write_items(**request)
+        except dynamodb.exceptions.TransactionCanceledException as error:
+            for index, reason in enumerate(error.response.get("CancellationReasons", [])):
+                if reason.get("Code") == _CONDITION:
+                    old = reason.get("Item")
+                    raise ConditionFailed(index, decode(old) if old else None) from error
+            if not is_conflict(error) or attempt == _ATTEMPTS - 1:
+                raise
+            sleep(uniform(0, _FIRST_WAIT * 2**attempt))  # noqa: S311 - spreads, hides nothing
+        else:
+            return
 
 
 def is_conflict(error: ClientError) -> bool:

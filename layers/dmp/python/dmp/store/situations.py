@@ -1,0 +1,77 @@
+"""Everything that one access is decided on, read at once: one BatchGetItem, consistent."""
+
+from __future__ import annotations
+
+from random import uniform
+from time import sleep
+from typing import Any
+
+from dmp.domain.access import Situation
+from dmp.domain.actors import Actor, Professional
+from dmp.domain.errors import Busy
+from dmp.domain.ids import split_document_id
+from dmp.store.consents import SETTINGS_SK, actor_consents_of, actor_sk, settings_of
+from dmp.store.documents import document_key, document_of
+from dmp.store.items import Item, decode, encode
+from dmp.store.records import record_key, record_of, record_pk
+
+_ATTEMPTS = 5
+_FIRST_WAIT = 0.05
+
+
+class Situations:
+    """`usecases.ports.Situations` on the tables `accounts`, `consents` and `documents`; without
+    the third, for the areas that never ask for a document."""
+
+    def __init__(
+        self, dynamodb: Any, accounts: str, consents: str, documents: str | None = None
+    ) -> None:
+        self._dynamodb = dynamodb
+        self._accounts = accounts
+        self._consents = consents
+        self._documents = documents
+
+    def of(self, record_id: str, actor: Actor, document_id: str | None = None) -> Situation | None:
+        """None when there is no such record; a document that is not this record's is no document.
+
+        Consents about the actor are read for professionals alone. Busy when the tables kept
+        giving less than asked for.
+        """
+        consents_keys = [{"pk": record_pk(record_id), "sk": SETTINGS_SK}]
+        if isinstance(actor, Professional):
+            consents_keys.append({"pk": record_pk(record_id), "sk": actor_sk(actor.id)})
+        asked = {self._accounts: [record_key(record_id)], self._consents: consents_keys}
+        place = split_document_id(document_id) if document_id else None
+        if document_id and place and place[0] == record_id:
+            if self._documents is None:
+                raise ValueError("this area has no right to read documents")
+            asked[self._documents] = [document_key(document_id)]
+        found = self._read(asked)
+        record = found.get((self._accounts, record_key(record_id)["sk"]))
+        if record is None:
+            return None
+        about = actor_sk(actor.id) if isinstance(actor, Professional) else ""
+        documents = [item for (table, _), item in found.items() if table == self._documents]
+        return Situation(
+            record=record_of(record),
+            consents=actor_consents_of(found.get((self._consents, about))),
+            settings=settings_of(found.get((self._consents, SETTINGS_SK))),
+            document=document_of(documents[0]) if documents else None,
+        )
+
+    def _read(self, asked: dict[str, list[dict[str, str]]]) -> dict[tuple[str, str], Item]:
+        """The items found, by table and sort key: they all share the record's partition key."""
+        wanted: dict[str, Any] = {
+            table: {"Keys": [encode(key) for key in keys], "ConsistentRead": True}
+            for table, keys in asked.items()
+        }
+        found: dict[tuple[str, str], Item] = {}
+        for attempt in range(_ATTEMPTS):
+            answer = self._dynamodb.batch_get_item(RequestItems=wanted)
+            for table, items in answer["Responses"].items():
+                found |= {(table, item["sk"]): item for item in map(decode, items)}
+            wanted = answer.get("UnprocessedKeys") or {}
+            if not wanted:
+                return found
+            sleep(uniform(0, _FIRST_WAIT * 2**attempt))  # noqa: S311 - spreads, hides nothing
+        raise Busy
