@@ -54,8 +54,8 @@ class Bearer:
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """What was found. `bearers` are the persons a CDA is about; `flags` are kept and told, and
-    refuse nothing: a PDF with a script is served in a way that never runs it."""
+    """What was found: `size` in bytes, `sha1` in base64 (as FHIR has it), `sha256` in hexadecimal,
+    the form that was promised and kept, and the persons a CDA is about."""
 
     size: int
     sha1: str
@@ -63,7 +63,6 @@ class Inspection:
     form: Form | None
     faults: tuple[Fault, ...] = ()
     bearers: tuple[Bearer, ...] = ()
-    flags: tuple[str, ...] = ()
 
 
 _SEX = {"M": "male", "F": "female"}

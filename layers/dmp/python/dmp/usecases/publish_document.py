@@ -29,7 +29,7 @@ class Inspector(Protocol):
 
 
 class Malware(Protocol):
-    def verdict(self, data: BinaryIO) -> str | None:
+    def __call__(self, data: BinaryIO) -> str | None:
         """The name of what was found, or None for clean; reads from the start, in blocks."""
 
 
@@ -162,7 +162,7 @@ class PublishDocument:
         """Every fault at once, or what there is to warn about."""
         record = admitted.passage.record
         wrong, doubtful = identity_faults(found, record, lenient=self.lenient, at=DATA)
-        malware = self.malware.verdict(BytesIO(data))
+        malware = self.malware(BytesIO(data))
         infected = [Fault(DATA, "malware", "malware was found")] if malware else []
         faults = (
             *admitted.faults,

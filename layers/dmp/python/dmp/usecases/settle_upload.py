@@ -118,7 +118,7 @@ class SettleUpload:
             found = self.inspect(data, content.media_type)
             if found.sha1 != content.sha1:
                 return found, [Fault(FILE, "hash-mismatch", "not the announced SHA-1")]
-            if self.malware.verdict(data):
+            if self.malware(data):
                 return found, [Fault(FILE, "malware", "malware was found")]
         faults = [replace(fault, path=FILE) for fault in found.faults]
         record = self.records.of(document.record_id)

@@ -1,0 +1,44 @@
+"""Read what a record knows of one document."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from dmp.domain.access import Action, Answer
+from dmp.domain.actors import Actor, key_of
+from dmp.domain.documents import Document
+from dmp.domain.errors import NotFound
+from dmp.domain.ids import split_document_id
+from dmp.domain.traces import Act, Outcome
+from dmp.usecases.gate import Gate, Passage
+
+
+@dataclass(frozen=True, slots=True)
+class ReadDocument:
+    """Unknown, not yet checked, refused or forbidden: one and the same NotFound; only the sender
+    knows of a document before the checks are done."""
+
+    gate: Gate
+
+    def __call__(
+        self, actor: Actor, document_id: str, now: datetime, act: Act = Act.READ_DOCUMENT
+    ) -> tuple[Document, Answer]:
+        document, passage = self.allowed(actor, document_id, now, act)
+        self.gate.trace(passage, act, Outcome.DONE, now, target=document.id)
+        return document, passage.answer
+
+    def allowed(
+        self, actor: Actor, document_id: str, now: datetime, act: Act
+    ) -> tuple[Document, Passage]:
+        """The document and the passage to it, the refusal traced, the access not yet."""
+        parts = split_document_id(document_id)
+        if parts is None:
+            raise NotFound
+        situation = self.gate.situation(actor, parts[0], now, document_id)
+        document = situation.document
+        passage = self.gate.ask(actor, Action.READ_DOCUMENT, situation, now, document)
+        hidden = document is None or not (document.listed or document.author == key_of(actor))
+        if document is None or hidden or not passage.answer.allowed:
+            self.gate.refuse(passage, act, now, target=document_id)
+        return document, passage
