@@ -181,7 +181,7 @@ class ServiceFunction(Construct):
             assert stream is not None, source  # noqa: S101 - rights.py checked it
             made += [
                 iam.PolicyStatement(actions=list(_READS_STREAM), resources=[stream]),
-                # ListStreams has no resource below the table's streams.
+                iam.PolicyStatement(actions=["dynamodb:ListStreams"], resources=["*"]),
                 iam.PolicyStatement(
                     actions=["sqs:SendMessage"], resources=[estate.queue_arn("streams-dead-letters")]
                 ),

@@ -30,6 +30,7 @@ ANY_RESOURCE = {
     "xray:PutTelemetryRecords": "X-Ray's write actions take no resource",
     "xray:GetSamplingRules": "X-Ray's sampling actions take no resource",
     "xray:GetSamplingTargets": "X-Ray's sampling actions take no resource",
+    "dynamodb:ListStreams": "the one action on streams that takes no resource",
     "sns:Publish": "an SMS goes to a telephone number, which has no ARN; topics are denied beside it",
     "logs:CreateLogDelivery": "log delivery actions take no resource",
     "logs:GetLogDelivery": "log delivery actions take no resource",
