@@ -20,14 +20,14 @@ journal = logger("notifications")
 processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
 
 
-def tell(message: SQSRecord) -> None:
+def tell(record: SQSRecord) -> None:
     """One fact. What fails here comes back to the queue, alone, and at last to its dead letters."""
     try:
-        fact = fact_of(message.body)
+        fact = fact_of(record.body)
         if fact is not None:
             notify_holder()(fact, datetime.now(UTC))
     except Exception as error:
-        journal.error("not told", error=type(error).__name__, message=message.message_id)
+        journal.error("not told", error=type(error).__name__, message=record.message_id)
         raise
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import io
 import json
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
@@ -256,3 +258,48 @@ def test_facts_that_holders_are_not_told_about_are_let_pass() -> None:
 def test_what_is_no_fact_is_refused_and_so_ends_among_the_dead_letters(body) -> None:
     with pytest.raises(ValueError):
         fact_of(body)
+
+
+@pytest.fixture
+def queue(monkeypatch):
+    """The handler over the house with its fakes."""
+    for name in ("DMP_STAGE", "DMP_TABLE_ACCOUNTS"):
+        monkeypatch.setenv(name, "test")
+    module = importlib.import_module("functions.notifications.queue")
+    house = House()
+    monkeypatch.setattr(
+        module, "notify_holder", lambda: lambda fact, now: house.tell(fact, now) and None
+    )
+    return module.handler, house
+
+
+def message(number: int, body: str) -> dict[str, str]:
+    return {"messageId": str(number), "body": body, "eventSource": "aws:sqs"}
+
+
+def test_of_a_batch_only_what_failed_comes_back(queue) -> None:
+    handler, house = queue
+    bodies = [event(), "no fact", event("record.opened.v1"), event(eventId="01jd1")]
+    answer = handler({"Records": [message(n, body) for n, body in enumerate(bodies)]}, None)
+    assert answer == {"batchItemFailures": [{"itemIdentifier": "1"}]}
+    assert len(house.messengers.sent) == 2
+
+
+def test_when_the_provider_is_down_the_whole_batch_comes_back(queue) -> None:
+    handler, house = queue
+    house.messengers.down = True
+    bodies = [event(eventId=f"01jd{n}") for n in range(3)]
+    answer = handler({"Records": [message(n, body) for n, body in enumerate(bodies)]}, None)
+    assert [each["itemIdentifier"] for each in answer["batchItemFailures"]] == ["0", "1", "2"]
+    assert house.notices.finished == {}
+
+
+def test_what_the_log_says_of_a_failure_names_no_address(queue, monkeypatch) -> None:
+    handler, house = queue
+    log = io.StringIO()
+    (stream,) = importlib.import_module("functions.notifications.queue").journal.handlers
+    monkeypatch.setattr(stream, "stream", log)
+    house.messengers.down = True
+    handler({"Records": [message(0, event()), message(1, '{"detail-type": "who@x.fr"}')]}, None)
+    assert log.getvalue().count("not told") == 2
+    assert "@" not in log.getvalue()
