@@ -1,0 +1,1 @@
+"""The insurer's extracts and the histories made from them."""
