@@ -27,7 +27,7 @@ def tell(record: SQSRecord) -> None:
         if fact is not None:
             notify_holder()(fact, datetime.now(UTC))
     except Exception as error:
-        journal.error("not told", error=type(error).__name__, message=record.message_id)
+        journal.error("not told", error=type(error).__name__, queued=record.message_id)
         raise
 
 
