@@ -231,30 +231,32 @@ def _asked(query: Mapping[str, Sequence[str]]) -> str:
 
 def _days(value: str, name: str, faults: list[Fault]) -> Days:
     """`ge2024-03`, `2024-03-15`, `lt2025`: the days that a FHIR date means, by its precision."""
-    fault = Fault(name, "date", "a date of FHIR, with or without a prefix")
     found = _DATE.fullmatch(value)
-    if found is None:
-        faults.append(fault)
-        return Days()
     try:
-        year, month, day = (int(found[part] or 0) for part in ("year", "month", "day"))
-        first = date(year, month or 1, day or 1)
-        final = month or 12
-        last = date(year, final, day or monthrange(year, final)[1])
-        match found["prefix"]:
-            case "ge":
-                return Days(first, None)
-            case "le":
-                return Days(None, last)
-            case "gt" | "sa":
-                return Days(last + _ONE_DAY, None)
-            case "lt" | "eb":
-                return Days(None, first - _ONE_DAY)
-            case _:
-                return Days(first, last)
+        if found is not None:
+            year, month, day = (int(found[part] or 0) for part in ("year", "month", "day"))
+            final = month or 12
+            first = date(year, month or 1, day or 1)
+            last = date(year, final, day or monthrange(year, final)[1])
+            return _relative(found["prefix"], first, last)
     except (ValueError, OverflowError):
-        faults.append(fault)
-        return Days()
+        pass
+    faults.append(Fault(name, "date", "a date of FHIR, with or without a prefix"))
+    return Days()
+
+
+def _relative(prefix: str | None, first: date, last: date) -> Days:
+    match prefix:
+        case "ge":
+            return Days(first, None)
+        case "le":
+            return Days(None, last)
+        case "gt" | "sa":
+            return Days(last + _ONE_DAY, None)
+        case "lt" | "eb":
+            return Days(None, first - _ONE_DAY)
+        case _:
+            return Days(first, last)
 
 
 def _code(token: str) -> Code:

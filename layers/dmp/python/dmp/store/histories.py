@@ -22,7 +22,17 @@ from typing import Any
 
 from dmp.domain.errors import Busy, Conflict, TooLarge
 from dmp.domain.history import Head, History, HistoryLine, Section
-from dmp.store.items import ConditionFailed, Item, decode, encode, put, transact, update, write
+from dmp.store.items import (
+    ConditionFailed,
+    Item,
+    decode,
+    delete,
+    encode,
+    put,
+    transact,
+    update,
+    write,
+)
 
 PART_BYTES = 300_000
 _HEAD = "HEAD"
@@ -87,7 +97,13 @@ class Histories:
                         put(self._table, self._part_item(history, n, data))
                         for n, data in enumerate(parts)
                     ),
-                    *(self._delete(history.record_id, _part(before, n)) for n in removed),
+                    *(
+                        delete(
+                            self._table,
+                            {"pk": _pk(history.record_id), "sk": _part(before, n)},
+                        )
+                        for n in removed
+                    ),
                 ],
             )
         except ConditionFailed as error:
@@ -171,10 +187,6 @@ class Histories:
             "sk": _part(history.generation, number),
             "data": data,
         }
-
-    def _delete(self, record_id: str, sk: str) -> dict[str, Any]:
-        key = encode({"pk": _pk(record_id), "sk": sk})
-        return {"Delete": {"TableName": self._table, "Key": key}}
 
 
 def _pk(record_id: str) -> str:

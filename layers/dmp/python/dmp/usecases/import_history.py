@@ -15,6 +15,7 @@ from typing import Protocol
 
 from dmp.domain.actors import Feeder
 from dmp.domain.errors import NotFound
+from dmp.domain.extracts import AcceptedExtract, today_of
 from dmp.domain.facts import fact_id
 from dmp.domain.history import (
     Head,
@@ -48,12 +49,11 @@ class Records(Protocol):
 class Extracts(Protocol):
     """The insurer's sharded history."""
 
-    def as_of(self, insured: str) -> date | None:
-        """The day that the newest accepted extract of this person's shard says is today; None
-        when it says none."""
+    def extracts(self) -> Sequence[AcceptedExtract]: ...
 
-    def rows_of(self, insured: str, first: date, last: date) -> Sequence[ServiceRow]:
-        """One person's rows of care begun between two days, both included, as delivered."""
+    def rows_of(self, insured_hash: str, first: date, last: date) -> Sequence[ServiceRow]:
+        """One person's rows of care begun between two days, both included, as delivered; and of
+        extracts given as of an older day, those of the 24 months before that day."""
 
 
 class Histories(Protocol):
@@ -96,9 +96,8 @@ class BeginImport:
 class GatherHistory:
     """Locate the person's rows, normalise them, and store the structured history.
 
-    The window is the 24 months before the day of opening in mainland France. Extracts of another
-    time carry the day they take for today (`asOf`); then that day stands for the day of opening,
-    for a window that ends yesterday would hold nothing of them.
+    The window is the 24 months before the day of opening in mainland France; for a person known
+    from old extracts alone, before the day that these take for today (`domain.extracts.today_of`).
 
     A generation whose document has been announced stays as it is, whatever the extracts say now:
     what comes later is the next update's. One that was stored without a document is replaced when
@@ -117,10 +116,11 @@ class GatherHistory:
         standing = self.histories.head(record_id)
         if standing is not None and standing.document is not None:
             return standing
+        opening = day_in_france(record.opened_at)
+        wanted = window_before(opening)
         insured = self.pseudonym(record.insured)
-        opening = self.extracts.as_of(insured) or day_in_france(record.opened_at)
-        window = window_before(opening)
-        rows = self.extracts.rows_of(insured, window.first, window.last)
+        rows = self.extracts.rows_of(insured, wanted.first, wanted.last)
+        window = window_before(today_of(opening, rows, self.extracts.extracts()))
         lines = lines_of(record_id, rows, window, self.nomenclatures)
         fingerprint = fingerprint_of(window, lines)
         if standing is not None and standing.fingerprint == fingerprint:
