@@ -83,6 +83,9 @@ SENDERS = ("ses:identity", "sns:sms")
 WORKFLOW_STARTS = {"partition-extract": ("landing", "manifest.json")}
 """Workflow -> (bucket, key suffix): such an object created there starts it."""
 
+WORKFLOW_SCHEDULES = {"sweep-landing": "cron(0 4 * * ? *)"}
+"""Workflow -> when it runs by itself, in the time of Paris."""
+
 
 def pascal(name: str) -> str:
     """`history-requests` -> `HistoryRequests`; used for outputs and substitutions.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aws_cdk import aws_events, aws_events_targets, aws_logs, aws_stepfunctions
+from aws_cdk import aws_events, aws_events_targets, aws_logs, aws_scheduler, aws_stepfunctions
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
@@ -180,6 +180,45 @@ def starts(scope: Construct, estate: Estate, workflow: Workflow, aside: aws_sqs.
         ],
     )
     rule.node.add_dependency(workflow.machine)
+
+
+def recurs(scope: Construct, estate: Estate, workflow: Workflow, aside: aws_sqs.Queue) -> None:
+    """The schedule of the workflow, when `catalogue.WORKFLOW_SCHEDULES` has one."""
+    name = workflow.node.id
+    if name not in catalogue.WORKFLOW_SCHEDULES:
+        return
+    arn = estate.workflow_arn(name)
+    role = iam.Role(
+        scope,
+        f"{name}-scheduler",
+        assumed_by=iam.ServicePrincipal("scheduler.amazonaws.com"),
+        inline_policies={
+            "start": iam.PolicyDocument(
+                statements=[
+                    iam.PolicyStatement(actions=["states:StartExecution"], resources=[arn]),
+                    iam.PolicyStatement(actions=["sqs:SendMessage"], resources=[aside.queue_arn]),
+                ]
+            )
+        },
+    )
+    made = aws_scheduler.CfnSchedule(
+        scope,
+        f"{name}-schedule",
+        name=physical(estate.stage.name, name),
+        schedule_expression=catalogue.WORKFLOW_SCHEDULES[name],
+        schedule_expression_timezone="Europe/Paris",
+        flexible_time_window=aws_scheduler.CfnSchedule.FlexibleTimeWindowProperty(mode="OFF"),
+        target=aws_scheduler.CfnSchedule.TargetProperty(
+            arn=arn,
+            role_arn=role.role_arn,
+            input="{}",
+            dead_letter_config=aws_scheduler.CfnSchedule.DeadLetterConfigProperty(arn=aside.queue_arn),
+            retry_policy=aws_scheduler.CfnSchedule.RetryPolicyProperty(
+                maximum_retry_attempts=5, maximum_event_age_in_seconds=3600
+            ),
+        ),
+    )
+    made.node.add_dependency(workflow.machine)
 
 
 def _statements(

@@ -56,6 +56,7 @@ class ImportsStack(Stack):
         for definition in house.definitions:
             workflow = workflows.Workflow(self, estate, definition, values)
             workflows.starts(self, estate, workflow, aside["rules-dead-letters"])
+            workflows.recurs(self, estate, workflow, aside["schedules-dead-letters"])
             CfnOutput(self, f"Workflow{pascal(definition.name)}", value=estate.workflow_arn(definition.name))
 
 
