@@ -130,18 +130,16 @@ class Journey:
 
     def _found(self, patient: Patient) -> str:
         """The record's id, as a professional who holds the exact number is told it."""
-        found = self.api.search(
-            "Patient", self.token(people.AUTHOR), identifier=patient.identifier
-        )
+        found = self.api.search("Patient", self.token(people.AUTHOR), identifier=patient.identifier)
         if not found:
             raise Unexpected("said to be open, but TD0.2 does not find it")
         return str(found[0]["id"])
 
     def refuse_bad_identity(self, patient: Patient) -> str:
-        """A wrong key, the wrong sex and a scheme that is none: every field is named."""
+        """A wrong key and a birthplace that is no code: both fields are named."""
         body = patient.opening({"email": "nobody@example.test"})
-        wrong_key = f"{(int(patient.matricule[-2:]) % 97) + 1:02d}"
-        body["ins"] = {"oid": "1.2.250.1.213.1.4.8", "matricule": patient.matricule[:-2] + wrong_key}
+        number, key = patient.matricule[:-2], int(patient.matricule[-2:])
+        body["ins"] = {"oid": people.NIR, "matricule": f"{number}{key % 97 + 1:02d}"}
         body["traits"]["birthPlace"] = "Paris"
         answer = expect(
             self.api.post("/enrolment/records", self.token(people.PHARMACY), json=body),

@@ -13,9 +13,9 @@ from typing import Any
 HERE = Path(__file__).parent
 DIRECTORY = HERE / "directory.csv"
 
+NIR = "1.2.250.1.213.1.4.8"
 DOCTOR = "10"
 PHARMACIST = "21"
-_BODY = 13
 
 
 @dataclass(frozen=True, slots=True)

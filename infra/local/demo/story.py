@@ -121,6 +121,6 @@ class _Lines(io.TextIOBase):
 def console_for(out: Callable[[str], object]) -> Console:
     """The terminal itself for `print`, so that it has colours; else plain lines to `out`."""
     if out is print and sys.stdout.isatty():
-        console = Console(highlight=False)
-        return console if console.width >= _NARROWEST else Console(highlight=False, width=_NARROWEST)
+        wide = Console().width >= _NARROWEST
+        return Console(highlight=False, width=None if wide else _NARROWEST)
     return Console(file=_Lines(out), width=_WIDTH, highlight=False, color_system=None)

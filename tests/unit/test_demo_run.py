@@ -1,0 +1,318 @@
+"""The demonstration says no more than what happened: against a service in a dictionary."""
+
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import httpx
+import pytest
+
+from dmp.domain.identity import is_finess, is_rpps
+from infra.local.demo import people, run
+from infra.local.demo.api import Api
+from infra.local.demo.people import AGENT, AUTHOR, BLOCKED, PHARMACY, READER, STRANGER, Patient
+from infra.local.demo.resources import letter, picture, report
+
+BASE = "http://service.test"
+PROFESSIONALS = (AUTHOR, BLOCKED, READER, STRANGER)
+CAST = [
+    Patient(
+        "279035121518989",
+        "1.2.250.1.213.1.4.10",
+        1,
+        "PAT-TROIS",
+        ("DOMINIQUE",),
+        "1979-03-28",
+        "female",
+        "51215",
+        "regime-general",
+        "511",
+        "one@example.test",
+        "0600000001",
+    ),
+    Patient(
+        "277076322082910",
+        "1.2.250.1.213.1.4.10",
+        1,
+        "PAT-UN",
+        ("CAMILLE",),
+        "1977-07-01",
+        "female",
+        "63220",
+        "regime-general",
+        "631",
+        "two@example.test",
+        "0600000002",
+    ),
+    Patient(
+        "155067200010159",
+        "1.2.250.1.213.1.4.10",
+        1,
+        "PAT-DEUX",
+        ("CLAUDE",),
+        "1955-06-01",
+        "male",
+        "72000",
+        "regime-general",
+        "721",
+        "three@example.test",
+        "0600000003",
+    ),
+]
+PIECES = (
+    report("r.pdf", b"%PDF-1"),
+    letter("l.xml", b"<ClinicalDocument/>"),
+    picture("p.jpg", b"\xff\xd8"),
+)
+
+
+@dataclass
+class FakeService:
+    """Records, documents and consents as the contract has them; `lets_in` breaks the rule."""
+
+    lets_in: tuple[str, ...] = ()
+    silent: bool = False
+    records: dict[str, dict] = field(default_factory=dict)
+    documents: dict[str, dict] = field(default_factory=dict)
+    contents: dict[str, bytes] = field(default_factory=dict)
+    consents: list[dict] = field(default_factory=list)
+    messages: list[dict] = field(default_factory=list)
+
+    # -- commands
+
+    def token(self, arguments) -> str:
+        return "/".join(arguments)
+
+    def load_directory(self, path) -> int:
+        return 3
+
+    def import_extract(self, path):
+        return {
+            "status": "complete",
+            "read": 10,
+            "kept": 8,
+            "rejected": 2,
+            "unchanged": bool(self.records),
+        }
+
+    def inbox(self):
+        return [] if self.silent else self.messages
+
+    # -- HTTP
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:  # noqa: C901, PLR0911 - a route each
+        who = request.headers.get("authorization", "").removeprefix("Bearer ")
+        path, query = request.url.path, request.url.params
+        body = (
+            json.loads(request.content) if "json" in request.headers.get("content-type", "") else {}
+        )
+        match request.method, path.removeprefix("/fhir/").split("/"):
+            case "POST", ["", "enrolment", "records"]:
+                return self.open(body)
+            case "GET", ["", "enrolment", "records", _]:
+                return httpx.Response(200, json={"history": {"status": "complete"}})
+            case "GET", ["Patient"]:
+                return self.found(who, query["identifier"])
+            case "GET", ["ExplanationOfBenefit"]:
+                return bundle([{"resourceType": "ExplanationOfBenefit"}])
+            case "GET", ["Consent"]:
+                return bundle(self.consents)
+            case "POST", ["Consent"]:
+                self.consents.append(body)
+                return httpx.Response(201, json=body)
+            case "POST", ["DocumentReference"]:
+                data = base64.b64decode(body["content"][0]["attachment"]["data"])
+                return httpx.Response(201, json=self.keep(body, data))
+            case "POST", ["DocumentReference", "$upload"]:
+                kept = self.keep(body, b"")
+                field_ = {
+                    "name": "field",
+                    "part": [
+                        {"name": "name", "valueString": "key"},
+                        {"name": "value", "valueString": kept["id"]},
+                    ],
+                }
+                told = [
+                    {"name": "documentReference", "resource": kept},
+                    {"name": "url", "valueUri": f"{BASE}/form"},
+                    field_,
+                ]
+                return httpx.Response(201, json={"resourceType": "Parameters", "parameter": told})
+            case "POST", ["", "form"]:
+                document = next(iter(sorted(self.documents, reverse=True)))
+                self.contents[document] = PIECES[2].data
+                return httpx.Response(204)
+            case "GET", ["DocumentReference"]:
+                return bundle(list(self.documents.values()) if self.reads(who) else [])
+            case "GET", ["DocumentReference", document] if self.reads(who):
+                return httpx.Response(200, json=self.documents[document])
+            case "GET", ["Binary", document] if self.reads(who):
+                return httpx.Response(200, content=self.contents[document])
+        return httpx.Response(
+            404, json={"resourceType": "OperationOutcome", "issue": [{"code": "not-found"}]}
+        )
+
+    def open(self, body):
+        wrong = [
+            n
+            for n, bad in (
+                ("ins.matricule", body["ins"]["oid"].endswith(".8")),
+                ("traits.birthPlace", body["traits"]["birthPlace"] == "Paris"),
+            )
+            if bad
+        ]
+        if wrong:
+            return httpx.Response(
+                422, json={"title": "no", "errors": [{"field": f, "code": "x"} for f in wrong]}
+            )
+        matricule = body["ins"]["matricule"]
+        if matricule not in self.records:
+            self.records[matricule] = {
+                "recordId": matricule[-4:],
+                "channel": "pharmacist",
+                "openedAt": datetime.now(UTC).isoformat(),
+            }
+            channel = "email" if "email" in body["contact"] else "sms"
+            self.messages.append({"channel": channel, "text": "Bonjour"})
+            remb = {
+                "resourceType": "DocumentReference",
+                "type": {"coding": [{"code": "REMB"}]},
+                "masterIdentifier": {"value": "remb"},
+                "content": [{"attachment": {"title": "Données de remboursement"}}],
+            }
+            self.keep(remb, b"<ClinicalDocument/>")
+        return httpx.Response(201, json=self.records[matricule])
+
+    def keep(self, resource, data):
+        document = f"d{len(self.documents)}"
+        self.documents[document] = resource | {"id": document}
+        self.contents[document] = data
+        return self.documents[document]
+
+    def state(self, who) -> str:
+        about = {"permit": "VALIDE", "deny": "INTERDIT"}
+        for consent in self.consents:
+            (actor,) = consent["provision"]["actor"]
+            if actor["reference"]["identifier"]["value"][1:] in who:
+                return about[consent["provision"]["type"]]
+        return "NON_EXISTE"
+
+    def reads(self, who) -> bool:
+        return (
+            "patient" in who or self.state(who) == "VALIDE" or any(r in who for r in self.lets_in)
+        )
+
+    def found(self, who, identifier):
+        record = self.records.get(identifier.partition("|")[2])
+        state = {"url": "urn:dmp:authorisation-state", "valueCode": self.state(who)}
+        return bundle(
+            [{"resourceType": "Patient", "id": record["recordId"], "extension": [state]}]
+            if record
+            else []
+        )
+
+
+def bundle(resources):
+    return httpx.Response(
+        200, json={"resourceType": "Bundle", "entry": [{"resource": r} for r in resources]}
+    )
+
+
+@pytest.fixture
+def play(monkeypatch, tmp_path):
+    (tmp_path / "ER_PRS_F.csv").write_text("")
+    monkeypatch.setattr(run, "EXTRACTS", tmp_path)
+    monkeypatch.setattr(run, "pieces_in", lambda _folder: PIECES)
+    monkeypatch.setattr(people, "patients", lambda: CAST)
+    monkeypatch.setattr("infra.local.demo.journey._MAIL", 0.5)
+    stack = {"api": BASE, "fhir": f"{BASE}/fhir", "aws_endpoint": "http://aws.test"}
+
+    def played(service: FakeService) -> tuple[int, str]:
+        lines: list[str] = []
+        with httpx.Client(transport=httpx.MockTransport(service)) as http:
+            code = run.play(stack, Api(BASE, http), service, lines.append)
+        return code, "\n".join(lines)
+
+    return played
+
+
+def test_a_service_that_keeps_the_rules_passes_every_step(play) -> None:
+    code, told = play(FakeService())
+    assert (code, told.count("✗"), told.count("–  ")) == (0, 0, 0), told
+    assert told.count("✓") == 24
+
+
+def test_played_again_it_finds_what_is_there_and_says_so(play) -> None:
+    service = FakeService()
+    play(service)
+    for opened in service.records.values():
+        opened["openedAt"] = "2026-01-01T00:00:00+00:00"
+    documents = dict(service.documents)
+    code, told = play(service)
+    assert code == 0, told
+    assert service.documents == documents
+    assert "imported before" in told
+    assert told.count("there already") == 3
+    assert told.count("decided before") == 2
+    assert told.count("already open") == 3
+    assert "state kept" in told
+
+
+@pytest.mark.parametrize("caller", [BLOCKED, STRANGER])
+def test_a_service_that_lets_the_wrong_doctor_in_fails_the_demonstration(play, caller) -> None:
+    code, told = play(FakeService(lets_in=(caller.rpps,)))
+    assert code == 1
+    assert told.count("✗") == 1
+    assert "200 instead of 404" in told
+
+
+def test_a_changed_byte_fails_the_demonstration(play) -> None:
+    class Careless(FakeService):
+        def keep(self, resource, data):
+            return super().keep(resource, data.replace(b"%PDF", b"%PDQ"))
+
+    code, told = play(Careless())
+    assert code == 1
+    assert "came back changed" in told
+
+
+def test_messages_that_never_come_fail_the_demonstration(play) -> None:
+    code, told = play(FakeService(silent=True))
+    assert code == 1
+    assert "no message" in told
+
+
+def test_a_message_that_names_somebody_fails_the_demonstration(play) -> None:
+    code, told = play(FakeService(messages=[{"channel": "email", "text": "Chère Mme PAT-TROIS"}]))
+    assert code == 1
+    assert "a message names" in told
+
+
+def test_what_needs_a_failed_step_is_not_tried(play) -> None:
+    class Closed(FakeService):
+        def open(self, body):
+            return httpx.Response(503, json={"title": "not now"})
+
+    code, told = play(Closed())
+    assert code == 1
+    assert "is not open" in told
+    assert "503 instead of 201 or 409: not now" in told
+
+
+def test_the_curl_lines_carry_the_tokens_and_the_record(play) -> None:
+    _, told = play(FakeService())
+    lines = [line for line in told.splitlines() if line.startswith("curl ")]
+    assert len(lines) == 5
+    assert all("Authorization: Bearer " in line and BASE in line for line in lines)
+    assert sum("patient=8989" in line for line in lines) == 4
+
+
+def test_the_cast_speaks_with_valid_test_numbers() -> None:
+    for caller in (PHARMACY, *PROFESSIONALS):
+        assert is_rpps(caller.rpps), caller
+        assert is_finess(caller.arguments[caller.arguments.index("--structure") + 1])
+    assert len({caller.rpps for caller in (PHARMACY, *PROFESSIONALS)}) == 5
+    assert AGENT.arguments[0] == "agent"
