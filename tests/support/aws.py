@@ -1,0 +1,91 @@
+"""An account in process, on moto: the tables, buckets and secret of the data stack, and the
+environment that the CDK would give a function.
+
+The clients of `dmp.store.aws` are made anew inside, and forgotten afterwards.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from dmp.edge.settings import settings
+from dmp.store import aws
+
+REGION = "eu-west-3"
+TABLES = ("accounts", "consents", "documents", "history", "traces", "statistics", "directory")
+BUCKETS = ("quarantine", "vault", "landing", "history", "audit")
+
+
+@contextmanager
+def account() -> Iterator[dict[str, str]]:
+    """The environment of every function at once; inside, AWS is moto."""
+    with pytest.MonkeyPatch.context() as patch, mock_aws():
+        patch.setenv("AWS_ACCESS_KEY_ID", "test")
+        patch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+        patch.setenv("AWS_DEFAULT_REGION", REGION)
+        boto3.DEFAULT_SESSION = None
+        aws.client.cache_clear()
+        settings.cache_clear()
+        environment = _made()
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        yield environment
+        aws.client.cache_clear()
+        settings.cache_clear()
+        boto3.DEFAULT_SESSION = None
+
+
+def _made() -> dict[str, str]:
+    dynamodb, s3 = boto3.client("dynamodb"), boto3.client("s3")
+    for name in TABLES:
+        by_actor = {
+            "IndexName": "by-actor",
+            "KeySchema": [
+                {"AttributeName": "actorKey", "KeyType": "HASH"},
+                {"AttributeName": "sk", "KeyType": "RANGE"},
+            ],
+            "Projection": {"ProjectionType": "ALL"},
+        }
+        keys = ["pk", "sk"] + (["actorKey"] if name == "traces" else [])
+        dynamodb.create_table(
+            TableName=name,
+            BillingMode="PAY_PER_REQUEST",
+            AttributeDefinitions=[{"AttributeName": k, "AttributeType": "S"} for k in keys],
+            KeySchema=[
+                {"AttributeName": "pk", "KeyType": "HASH"},
+                {"AttributeName": "sk", "KeyType": "RANGE"},
+            ],
+            **({"GlobalSecondaryIndexes": [by_actor]} if name == "traces" else {}),
+        )
+    for name in BUCKETS:
+        s3.create_bucket(
+            Bucket=f"dmp-{name}", CreateBucketConfiguration={"LocationConstraint": REGION}
+        )
+    kms = boto3.client("kms")
+    keys = {name: kms.create_key()["KeyMetadata"]["Arn"] for name in ("identity", "clinical", "audit")}
+    secret = boto3.client("secretsmanager").create_secret(
+        Name="pseudonyms", SecretString="k" * 64
+    )["ARN"]
+    issuer = {"issuer": "https://issuer.test", "jwks": "https://issuer.test/jwks", "audience": "dmp"}
+    return {
+        "DMP_STAGE": "test",
+        "DMP_API_URL": "https://dmp.test",
+        "DMP_SENDER": "dmp@example.test",
+        "DMP_LENIENT_IDENTITY": "true",
+        "DMP_HISTORY_SHARDS": "4",
+        "DMP_JOIN_SHARDS": "2",
+        "DMP_EVENT_BUS": "facts",
+        "DMP_SECRET_PSEUDONYMS": secret,
+        "DMP_ISSUERS": json.dumps(
+            dict.fromkeys(("patient", "professional", "agent", "system"), issuer)
+        ),
+        **{f"DMP_TABLE_{name.upper()}": name for name in TABLES},
+        **{f"DMP_BUCKET_{name.upper()}": f"dmp-{name}" for name in BUCKETS},
+        **{f"DMP_KEY_{name.upper()}": arn for name, arn in keys.items()},
+    }
