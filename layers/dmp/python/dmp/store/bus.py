@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from dmp.domain.facts import Fact
+from dmp.domain.ids import moment_of
 
 _AT_ONCE = 10
 
@@ -19,7 +20,8 @@ class Bus:
         self._name = name
 
     def publish(self, source: str, facts: Sequence[Fact]) -> frozenset[int]:
-        """The positions of the facts that the bus did not take; the detail carries `eventId`.
+        """The positions of the facts that the bus did not take; the detail carries
+        `eventId` and `occurredAt`, which is the moment written in it.
 
         Stops at the first ten of which one failed, so that facts stay in their order: the rest
         counts as not taken.
@@ -39,5 +41,13 @@ class Bus:
             "EventBusName": self._name,
             "Source": source,
             "DetailType": fact.type,
-            "Detail": json.dumps({"eventId": fact.id, **fact.detail}),
+            "Detail": json.dumps(
+                {
+                    "eventId": fact.id,
+                    "occurredAt": moment_of(fact.id)
+                    .isoformat(timespec="milliseconds")
+                    .replace("+00:00", "Z"),
+                    **fact.detail,
+                }
+            ),
         }

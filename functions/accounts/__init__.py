@@ -1,0 +1,1 @@
+"""Opening records, following them, finding them."""

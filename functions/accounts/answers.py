@@ -1,0 +1,86 @@
+"""How a record is told: JSON at the counter, a FHIR Patient elsewhere."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from dmp.domain.access import Situation
+from dmp.domain.actors import Actor, Person, Professional
+from dmp.domain.identity import Traits
+from dmp.domain.records import Record, RecordStatus
+from dmp.edge.warnings import warnings
+from dmp.usecases.open_record import Opening
+
+AUTHORISATION_STATE = "urn:dmp:authorisation-state"
+
+
+def record(told: Record) -> dict[str, Any]:
+    """`messages.RecordAnswer`."""
+    return {
+        "recordId": told.id,
+        "status": told.status.value,
+        "channel": told.channel.value,
+        "openedAt": instant(told.opened_at),
+        "history": {"status": told.history.value},
+    }
+
+
+def opening(done: Opening, language: str) -> dict[str, Any]:
+    """`messages.OpeningAnswer`: the same for the same request, however often it comes."""
+    told = record(done.record)
+    if done.warnings:
+        told["warnings"] = warnings(done.warnings, language)
+    return told
+
+
+def patient(found: Situation, actor: Actor, now: datetime) -> dict[str, Any]:
+    """A FHIR R4 Patient: to a professional, that the record exists, whether it is open and what
+    was decided about them; to the holder, their own traits."""
+    told = found.record
+    resource: dict[str, Any] = {
+        "resourceType": "Patient",
+        "id": told.id,
+        "identifier": [{"system": f"urn:oid:{told.ins.oid}", "value": told.ins.matricule}],
+        "active": told.status is RecordStatus.OPEN,
+    }
+    if isinstance(actor, Professional):
+        state = found.consents.authorisation(now)
+        resource["extension"] = [{"url": AUTHORISATION_STATE, "valueCode": state.value}]
+    if isinstance(actor, Person) and actor.reference == told.holder:
+        resource |= _traits(told.traits)
+    return resource
+
+
+def searchset(found: list[dict[str, Any]], base: str) -> dict[str, Any]:
+    """A Bundle of what a search found; `base` is the FHIR endpoint's address."""
+    bundle: dict[str, Any] = {"resourceType": "Bundle", "type": "searchset", "total": len(found)}
+    if found:
+        bundle["entry"] = [
+            {
+                "fullUrl": f"{base}/{resource['resourceType']}/{resource['id']}",
+                "resource": resource,
+                "search": {"mode": "match"},
+            }
+            for resource in found
+        ]
+    return bundle
+
+
+def instant(moment: datetime) -> str:
+    """`2026-03-14T09:26:53.589Z`."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _traits(traits: Traits) -> dict[str, Any]:
+    return {
+        "name": [
+            {
+                "use": "official",
+                "family": traits.family_name,
+                "given": list(traits.given_names),
+            }
+        ],
+        "gender": traits.sex,
+        "birthDate": traits.birth_date.isoformat(),
+    }

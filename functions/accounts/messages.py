@@ -1,0 +1,208 @@
+"""What the enrolment counter is sent, and what it answers."""
+
+from __future__ import annotations
+
+import re
+from datetime import date, datetime
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictInt,
+    ValidationError,
+)
+from pydantic.alias_generators import to_camel
+from pydantic_core import PydanticCustomError
+
+from dmp.domain.consents import OpeningConsent
+from dmp.domain.errors import Fault, Malformed
+from dmp.domain.identity import Ins, InsuredNumber, Traits
+from dmp.domain.records import Channel, Contact, HistoryStatus, RecordStatus, Scheme, Source
+from dmp.edge.http import faults_of
+from dmp.usecases.open_record import Application, Repeatable
+
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_URN = "urn:oid:"
+
+
+def _day(told: object) -> object:
+    """Days are written as days: neither timestamps nor moments."""
+    if isinstance(told, str) and _DAY.fullmatch(told):
+        return told
+    raise PydanticCustomError("date", "a day as YYYY-MM-DD")
+
+
+def _served(told: object) -> object:
+    if isinstance(told, str) and told not in {scheme.value for scheme in Scheme}:
+        raise PydanticCustomError("scheme_not_served", "not a scheme that is served")
+    return told
+
+
+# Printable text: it will be written into XML and read aloud.
+Name = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\p{C}]+$")]
+Day = Annotated[date, BeforeValidator(_day)]
+ServedScheme = Annotated[Scheme, BeforeValidator(_served)]
+
+
+class Message(BaseModel):
+    """camelCase outside; unknown fields are faults."""
+
+    model_config = ConfigDict(alias_generator=to_camel, extra="forbid", frozen=True)
+
+
+class InsMessage(Message):
+    matricule: Annotated[str, Field(max_length=15)]
+    oid: Annotated[str, Field(max_length=64)]
+
+    def told(self) -> Ins:
+        return Ins(self.matricule, self.oid)
+
+
+class TraitsMessage(Message):
+    birth_family_name: Name
+    birth_given_names: Annotated[list[Name], Field(min_length=1, max_length=20)]
+    birth_date: Day
+    sex: Literal["female", "male"]
+    birth_place: Annotated[str, Field(max_length=5)]
+
+    def told(self) -> Traits:
+        return Traits(
+            self.birth_family_name,
+            tuple(self.birth_given_names),
+            self.birth_date,
+            self.sex,
+            self.birth_place,
+        )
+
+
+class InsuredMessage(Message):
+    number: Annotated[str, Field(max_length=32)]
+    birth_rank: StrictInt = 1
+
+    def told(self) -> InsuredNumber:
+        return InsuredNumber(self.number, self.birth_rank)
+
+
+class ContactMessage(Message):
+    email: Annotated[str, Field(max_length=254)] | None = None
+    mobile: Annotated[str, Field(max_length=24)] | None = None
+
+    def told(self) -> Contact:
+        return Contact(self.email, self.mobile)
+
+
+class ConsentMessage(Message):
+    opening: StrictBool
+    opposes_break_glass: StrictBool
+    opposes_centre15: StrictBool
+
+    def told(self) -> OpeningConsent:
+        return OpeningConsent(self.opening, self.opposes_break_glass, self.opposes_centre15)
+
+
+class SchemeMessage(BaseModel):
+    scheme: ServedScheme
+
+
+class SourceMessage(BaseModel):
+    source: Source
+
+
+class OpeningMessage(Message):
+    """`POST /enrolment/records`."""
+
+    ins: InsMessage
+    traits: TraitsMessage
+    scheme: ServedScheme
+    insured: InsuredMessage | None = None
+    contact: ContactMessage | None = None
+    consent: ConsentMessage
+    source: Source
+
+
+class HistoryAnswer(Message):
+    status: HistoryStatus
+
+
+class WarningAnswer(Message):
+    code: str
+    detail: str
+
+
+class RecordAnswer(Message):
+    """How a record stands."""
+
+    record_id: str
+    status: RecordStatus
+    channel: Channel
+    opened_at: datetime
+    history: HistoryAnswer
+
+
+class OpeningAnswer(RecordAnswer):
+    """A record opened; `warnings` is absent when nothing was odd."""
+
+    warnings: list[WarningAnswer] | None = None
+
+
+OPERATIONS = {
+    "POST /enrolment/records": (OpeningMessage, OpeningAnswer, 201),
+    "GET /enrolment/records/{record_id}": (None, RecordAnswer, 200),
+}
+
+Part = TypeVar("Part", bound=BaseModel)
+
+
+def application_of(told: dict[str, Any], key: str | None) -> Application:
+    """The application in a body, as far as it can be read, with a fault per wrong field.
+
+    Each part is read on its own, so that one wrong field hides no fault of another part. `key` is
+    the caller's Idempotency-Key.
+    """
+    faults: tuple[Fault, ...] = ()
+    canonical = ""
+    try:
+        canonical = OpeningMessage.model_validate(told).model_dump_json()
+    except ValidationError as error:
+        faults = tuple(faults_of(error))
+    ins = _part(InsMessage, told.get("ins"))
+    traits = _part(TraitsMessage, told.get("traits"))
+    scheme = _part(SchemeMessage, told)
+    source = _part(SourceMessage, told)
+    insured = _part(InsuredMessage, told.get("insured"))
+    contact = _part(ContactMessage, told.get("contact"))
+    consent = _part(ConsentMessage, told.get("consent"))
+    return Application(
+        ins=ins.told() if ins else None,
+        traits=traits.told() if traits else None,
+        scheme=scheme.scheme if scheme else None,
+        source=source.source if source else None,
+        insured=insured.told() if insured else None,
+        contact=contact.told() if contact else Contact(),
+        consent=consent.told() if consent else None,
+        faults=faults,
+        repeatable=None if key is None else Repeatable(key, canonical),
+    )
+
+
+def _part(model: type[Part], told: Any) -> Part | None:
+    try:
+        return model.model_validate(told)
+    except ValidationError:
+        return None
+
+
+def identifier_of(query: dict[str, list[str]]) -> Ins:
+    """The INS of a search, `urn:oid:1.2.250.1.213.1.4.8|279035121518989`; Malformed without one,
+    with several, or when it has another form."""
+    told = query.get("identifier", [])
+    if len(told) != 1:
+        raise Malformed(Fault("identifier", "required", "one identifier, and one only"))
+    system, bar, value = told[0].partition("|")
+    if not bar or not value or not system.startswith(_URN):
+        raise Malformed(Fault("identifier", "form", "urn:oid:<OID of the register>|<matricule>"))
+    return Ins(value, system.removeprefix(_URN))
