@@ -46,9 +46,12 @@ def principal(actor: Actor) -> Json:
                 "specialty": actor.specialty or "",
                 "sector": (actor.structure.sector if actor.structure else None) or "",
                 "givesReason": gives_reason(actor),
+                "workplace": _structure(actor.structure.finess if actor.structure else None) or "",
             }
         case Agent():
-            attributes["role"] = actor.role.value
+            attributes |= {"role": actor.role.value, "workplace": f"caisse#{actor.caisse}"}
+        case System():
+            attributes["workplace"] = _structure(actor.structure.finess) or ""
         case _:
             pass
     identity = actor.reference if isinstance(actor, Person) else actor.id
@@ -115,6 +118,11 @@ def context(question: Question, *, matrix: bool) -> Json:
         },
         "matrix": matrix,
     }
+    opened_in = _structure(found.record.structure)
+    if opened_in is None and found.record.caisse:
+        opened_in = f"caisse#{found.record.caisse}"
+    if opened_in is not None:
+        told["record"]["openedIn"] = opened_in
     if found.record.holder is not None:
         told["record"]["holder"] = {"__entity": {"type": "Patient", "id": found.record.holder}}
     if question.about is not None:
@@ -130,6 +138,10 @@ def request(actor: Json, action: Action, resource: Json, given: Json) -> Json:
         "resource": resource["uid"],
         "context": given,
     }
+
+
+def _structure(finess: str | None) -> str | None:
+    return f"structure#{finess}" if finess else None
 
 
 def _entity(kind: str, name: str, attributes: Json) -> Json:

@@ -16,10 +16,12 @@ from dmp.domain.traces import Mode
 class Action(StrEnum):
     """What is asked of a record or of one of its documents (a Cedar action each).
 
-    SEE_RECORD is the state of the record (status, channel, dates), not the holder's identity.
+    SEE_RECORD is the state of the record (status, channel, dates), not the holder's identity;
+    FIND_RECORD is what TD0.2 tells who gives an exact INS: that it exists, and whether it is open.
     """
 
     SEE_RECORD = "see-record"
+    FIND_RECORD = "find-record"
     LIST_DOCUMENTS = "list-documents"
     READ_DOCUMENT = "read-document"
     PUBLISH_DOCUMENT = "publish-document"
