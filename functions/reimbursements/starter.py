@@ -22,13 +22,13 @@ journal = logger("reimbursements")
 processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
 
 
-def start(message: SQSRecord) -> None:
+def start(record: SQSRecord) -> None:
     """One fact. What fails comes back to the queue, alone, and at last to its dead letters."""
     try:
-        opened = OpenedEvent.model_validate_json(message.body)
+        opened = OpenedEvent.model_validate_json(record.body)
         wiring.executions().start(opened.detail.record_id)
     except Exception as error:
-        journal.error("not started", error=type(error).__name__, message=message.message_id)
+        journal.error("not started", error=type(error).__name__, queued=record.message_id)
         raise
 
 
