@@ -76,10 +76,11 @@ class ActorConsents:
     decisions: tuple[Decision, ...] = ()
     version: int = 0
 
-    def having(self, decision: Decision) -> ActorConsents:
-        """With one decision added, or put in the place of the one of its kind."""
-        others = tuple(d for d in self.decisions if d.kind is not decision.kind)
-        return replace(self, decisions=(*others, decision), version=self.version + 1)
+    def having(self, *decided: Decision) -> ActorConsents:
+        """The next version, with decisions added or put in the place of those of their kinds."""
+        kinds = {decision.kind for decision in decided}
+        others = tuple(d for d in self.decisions if d.kind not in kinds)
+        return replace(self, decisions=(*others, *decided), version=self.version + 1)
 
     def of(self, kind: Kind) -> Decision | None:
         return next((d for d in self.decisions if d.kind is kind), None)
@@ -156,11 +157,12 @@ class Consent:
 
 
 class Turn(StrEnum):
-    """What happened to a decision."""
+    """What happened to a decision; OVERRIDDEN is what a block does to an authorisation."""
 
     GIVEN = "given"
     CHANGED = "changed"
     WITHDRAWN = "withdrawn"
+    OVERRIDDEN = "overridden"
 
 
 @dataclass(frozen=True, slots=True)

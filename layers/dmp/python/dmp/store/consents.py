@@ -13,7 +13,7 @@ Keys by example (table `consents`):
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -106,24 +106,27 @@ class Consents:
                 )
         return found
 
-    def save(self, decided: ActorConsents, change: Change, trace: Trace) -> bool:
-        """The new decisions, the line of their history and the trace: all or none.
+    def save(self, decided: ActorConsents, changes: Sequence[Change], trace: Trace) -> bool:
+        """The new decisions about one professional (or the record), the lines of their history
+        and the trace: all or none.
 
         `decided.version` is the new version; False when somebody else wrote, or is writing, the
         one before it.
         """
-        consent = change.consent
+        consent = changes[0].consent
         item = _item(consent.record_id, consent.professional, decided)
+        first = decided.version == 1
         writes = [
-            put(self._table, item, "attribute_not_exists(pk)")
-            if decided.version == 1
-            else put(
+            put(
                 self._table,
                 item,
-                "version = :before",
-                values_of={":before": decided.version - 1},
+                "attribute_not_exists(pk)" if first else "version = :before",
+                values_of=None if first else {":before": decided.version - 1},
             ),
-            put(self._table, _change_item(change), "attribute_not_exists(pk)"),
+            *(
+                put(self._table, _change_item(change), "attribute_not_exists(pk)")
+                for change in changes
+            ),
             trace_put(self._traces, trace),
         ]
         try:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NoReturn
 
 from dmp.domain.access import Action, Answer, Question, Situation
 from dmp.domain.actors import Actor, Person, Professional
@@ -77,6 +78,7 @@ class Gate:
         situation: Situation,
         now: datetime,
         document: Document | None = None,
+        *,
         about: str | None = None,
     ) -> Passage:
         """The decision, without trace nor exception."""
@@ -109,7 +111,9 @@ class Gate:
             )
         )
 
-    def refuse(self, passage: Passage, act: Act, now: datetime, target: str | None = None) -> None:
+    def refuse(
+        self, passage: Passage, act: Act, now: datetime, target: str | None = None
+    ) -> NoReturn:
         """Trace the refused attempt and answer as if there were nothing."""
         self.trace(passage, act, Outcome.REFUSED, now, target=target)
         raise NotFound

@@ -1,0 +1,88 @@
+"""Read what the holder decided: the holder sees it all, a professional what is about them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from dmp.domain.access import Action
+from dmp.domain.actors import Actor, Professional
+from dmp.domain.consents import Consent, Kind, split_consent_id
+from dmp.domain.errors import NotFound
+from dmp.domain.traces import Act, Outcome, trace_of
+from dmp.usecases.gate import Gate, Passage
+
+
+class Consents(Protocol):
+    def of_record(self, record_id: str) -> list[Consent]:
+        """Every decision of a record, withdrawn ones too."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConsentQuestion:
+    """What is asked of one record: kinds, and whether active or withdrawn; None for any."""
+
+    record_id: str
+    kinds: frozenset[Kind] | None = None
+    active: frozenset[bool] | None = None
+
+    def matches(self, consent: Consent) -> bool:
+        decision = consent.decision
+        return (self.kinds is None or decision.kind in self.kinds) and (
+            self.active is None or decision.active in self.active
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ReadConsents:
+    gate: Gate
+    consents: Consents
+
+    def search(self, actor: Actor, question: ConsentQuestion, now: datetime) -> list[Consent]:
+        """Newest first; of an unknown, closed or forbidden record the same nothing."""
+        passage = self._passage(actor, question.record_id, now)
+        if passage is None:
+            return []
+        if not passage.answer.allowed:
+            self.gate.trace(passage, Act.READ_CONSENTS, Outcome.REFUSED, now)
+            return []
+        found = [consent for consent in self._seen(passage) if question.matches(consent)]
+        self.gate.trace(passage, Act.READ_CONSENTS, Outcome.DONE, now, count=len(found))
+        return sorted(found, key=lambda one: (one.decision.since, one.id), reverse=True)
+
+    def read(self, actor: Actor, consent_id: str, now: datetime) -> Consent:
+        """One decision; NotFound when there is none, or none that the actor may see."""
+        place = split_consent_id(consent_id)
+        if place is None:
+            raise NotFound
+        passage = self._passage(actor, place[0], now)
+        if passage is None:
+            raise NotFound
+        if not passage.answer.allowed:
+            self.gate.refuse(passage, Act.READ_CONSENTS, now, consent_id)
+        found = next((one for one in self._seen(passage) if one.id == consent_id), None)
+        outcome = Outcome.DONE if found else Outcome.REFUSED
+        self.gate.trace(passage, Act.READ_CONSENTS, outcome, now, target=consent_id)
+        if found is None:
+            raise NotFound
+        return found
+
+    def _passage(self, actor: Actor, record_id: str, now: datetime) -> Passage | None:
+        """The decision; None when there is no such record, which is traced here."""
+        try:
+            situation = self.gate.situation(actor, record_id, now)
+        except NotFound:
+            self.gate.traces.write(trace_of(actor, Act.READ_CONSENTS, Outcome.REFUSED, now))
+            return None
+        about = actor.id if isinstance(actor, Professional) else None
+        return self.gate.ask(actor, Action.READ_CONSENTS, situation, now, about=about)
+
+    def _seen(self, passage: Passage) -> Iterable[Consent]:
+        record = passage.record
+        if isinstance(passage.actor, Professional):
+            professional = passage.actor.id
+            own = passage.situation.consents.decisions
+            return [Consent(record.id, professional, decision) for decision in own]
+        return self.consents.of_record(record.id)
