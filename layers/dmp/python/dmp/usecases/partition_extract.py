@@ -367,12 +367,10 @@ def report_of(manifest: Manifest, tally: Tally) -> dict[str, Any]:
     """The counts, as `report.json` and the command show them."""
     read_tables = (*TABLES, CORRESPONDENCE)
     return {
-        "rows": {
-            "read": tally.read,
-            "kept": tally.kept,
-            "rejected": tally.read - tally.kept,
-            "duplicates": tally.duplicates,
-        },
+        "read": tally.read,
+        "kept": tally.kept,
+        "rejected": tally.read - tally.kept,
+        "duplicates": tally.duplicates,
         "services": tally.services,
         "reasons": tally.reasons,
         "files": [
@@ -381,7 +379,8 @@ def report_of(manifest: Manifest, tally: Tally) -> dict[str, Any]:
                 "table": each.table,
                 "read": each.read,
                 "kept": each.kept,
-                "rejected": dict(each.rejected),
+                "rejected": each.read - each.kept,
+                "reasons": dict(each.rejected),
             }
             for each in tally.files
         ],
