@@ -1,4 +1,6 @@
-"""What must hold of the policies layer before it is packaged: `python -m infra.cdk.policies --check`.
+"""What must hold of the policies layer before it is packaged.
+
+    python -m infra.cdk.policies --check
 
 Cedar files are valid against their schema, formatted, and each policy has an `@id` of its own and
 one sentence above it; every prohibition stands in `00_guardrails.cedar` and nothing else does;

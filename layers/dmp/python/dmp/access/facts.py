@@ -45,7 +45,6 @@ def principal(actor: Actor) -> Json:
                 "profession": actor.profession,
                 "specialty": actor.specialty or "",
                 "sector": (actor.structure.sector if actor.structure else None) or "",
-                "structure": actor.structure.finess if actor.structure else "",
                 "givesReason": gives_reason(actor),
                 "workplace": _structure(actor.structure.finess if actor.structure else None) or "",
             }
@@ -108,8 +107,6 @@ def context(question: Question, *, matrix: bool) -> Json:
         "record": {
             "open": found.record.status is RecordStatus.OPEN,
             "openedBy": found.record.opened_by,
-            "structure": found.record.structure or "",
-            "caisse": found.record.caisse or "",
             "opposesBreakGlass": found.settings.opposes_break_glass,
             "opposesCentre15": found.settings.opposes_centre_15,
             "showsMaskedInEmergency": found.settings.masked_in_emergency,
