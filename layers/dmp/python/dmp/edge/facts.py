@@ -110,7 +110,7 @@ def _change(record: DynamoDBRecord) -> Change:
     return Change(
         pk=keys["pk"],
         sk=keys["sk"],
-        old=stream.old_image,
-        new=stream.new_image,
+        old=stream.old_image or None,  # an absent image reads as an empty one
+        new=stream.new_image or None,
         expired=identity.get("principalId") == "dynamodb.amazonaws.com",
     )
