@@ -135,7 +135,7 @@ def test_every_named_handler_is_a_function_that_is_deployed() -> None:
 # Run in a clean child, because functions keep their clients: a handler takes a sample when it
 # gets as far as asking AWS for something, or answers without complaint.
 TAKE = """
-import importlib, json, sys
+import importlib, json, os, sys
 from types import SimpleNamespace
 import botocore.client
 
@@ -156,6 +156,7 @@ context = SimpleNamespace(
     invoked_function_arn="arn:aws:lambda:eu-west-3:000000000000:function:sample",
     get_remaining_time_in_millis=lambda: 10_000,
 )
+os.environ |= {f"DMP_WORKFLOW_{name}": "arn:aws:states:eu-west-3:0:stateMachine:x" for name in json.loads(sys.argv[2])}
 verdicts = {}
 for sample, handler, path in json.loads(sys.argv[1]):
     module, _, name = handler.rpartition(".")
@@ -175,7 +176,12 @@ print("\\n" + json.dumps(verdicts))
 @pytest.fixture(scope="module")
 def verdicts():
     asked = [[name, HANDLERS[name], str(EVENTS / name)] for name in TRIGGERS if name in HANDLERS]
-    return json.loads(routes.child(ROOT, TAKE, [json.dumps(asked)]).splitlines()[-1])
+    workflows = [
+        path.name.removesuffix(".asl.json").upper().replace("-", "_")
+        for path in (ROOT / "infra/workflows").glob("*.asl.json")
+    ]
+    told = routes.child(ROOT, TAKE, [json.dumps(asked), json.dumps(workflows)])
+    return json.loads(told.splitlines()[-1])
 
 
 @pytest.mark.parametrize("name", TRIGGERS)
