@@ -48,13 +48,13 @@ class StackTemplate:
         return found
 
 
-def _placed(name: str) -> str:
-    for pseudo, value in (("AccountId", ACCOUNT), ("Region", REGION), ("Partition", "aws")):
+def _placed(name: str, account: str, region: str) -> str:
+    for pseudo, value in (("AccountId", account), ("Region", region), ("Partition", "aws")):
         name = name.replace(f"${{AWS::{pseudo}}}", value)
     return name
 
 
-def _assets(folder: Path, file: Path) -> tuple[Asset, ...]:
+def _assets(folder: Path, file: Path, account: str, region: str) -> tuple[Asset, ...]:
     content = json.loads(file.read_text(encoding="utf-8"))
     found = []
     for one in (content.get("files") or {}).values():
@@ -63,16 +63,18 @@ def _assets(folder: Path, file: Path) -> tuple[Asset, ...]:
             Asset(
                 source=folder / source["path"],
                 zipped=source.get("packaging") == "zip",
-                bucket=_placed(target["bucketName"]),
-                key=target["objectKey"],
+                bucket=_placed(target["bucketName"], account, region),
+                key=_placed(target["objectKey"], account, region),
             )
             for target in one["destinations"].values()
         ]
     return tuple(found)
 
 
-def read(folder: Path) -> list[StackTemplate]:
+def read(folder: Path, account: str = ACCOUNT, region: str = REGION) -> list[StackTemplate]:
     """The stacks of the assembly, each after those that it depends on.
+
+    ``account`` and ``region``: where the assets go, by default the local cloud's own.
 
     Raises AssemblyError when the folder holds no manifest or its dependencies go in a circle.
     """
@@ -105,7 +107,7 @@ def read(folder: Path) -> list[StackTemplate]:
         for dependency in dependencies:
             other = artifacts.get(dependency, {})
             if other.get("type") == "cdk:asset-manifest":
-                assets += _assets(folder, folder / other["properties"]["file"])
+                assets += _assets(folder, folder / other["properties"]["file"], account, region)
         stacks.append(
             StackTemplate(properties.get("stackName") or name, body, json.loads(body), assets)
         )

@@ -1,7 +1,8 @@
-"""Deploys a cloud assembly to the local cloud, without the CDK's bootstrap or its command.
+"""Deploys a cloud assembly, to the local cloud or to AWS, without the CDK's command.
 
-The same templates and assets that AWS gets: assets by their content hash to S3, stacks by
-CloudFormation in the order of their dependencies.
+The same templates and assets go to both: assets by their content hash to S3, stacks by
+CloudFormation in the order of their dependencies. An AWS account must be bootstrapped for the
+CDK; the local cloud is on the way.
 """
 
 from __future__ import annotations
@@ -24,12 +25,43 @@ if TYPE_CHECKING:
 
 _INLINE_LIMIT = 51_200  # bytes; CloudFormation's limit for TemplateBody
 _BOOTSTRAP = "/cdk-bootstrap/hnb659fds/version"
-_POLL = 0.15  # seconds
-_LONGEST = 600  # seconds
+_LONGEST = 3600  # seconds
+_NEVER_MADE = ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED")
 
 
 class DeployError(Exception):
     """A stack could not be deployed; the message names the resources and their reasons."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where to deploy: clients by service, the address of an object for CloudFormation to read,
+    seconds between two looks, and whether it is the local cloud (which may be made to fit)."""
+
+    client: Callable[[str], Any]
+    object_url: Callable[[str, str], str]
+    pause: float
+    local: bool
+
+
+def local_target(endpoint: str) -> Target:
+    return Target(
+        client=lambda service: place.client(service, endpoint),
+        object_url=lambda bucket, key: f"{endpoint}/{bucket}/{key}",
+        pause=0.15,
+        local=True,
+    )
+
+
+def aws_target(session: Any) -> Target:
+    """The account and the region of a boto3 session."""
+    region = session.region_name
+    return Target(
+        client=session.client,
+        object_url=lambda bucket, key: f"https://{bucket}.s3.{region}.amazonaws.com/{key}",
+        pause=3.0,
+        local=False,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +88,13 @@ def _zip(folder: Path) -> bytes:
 
 
 class Deployment:
-    """Deploys to the AWS endpoint of a local cloud; ``progress`` gets one line per step."""
+    """Deploys to a target; ``progress`` gets one line per step."""
 
-    def __init__(self, endpoint: str, progress: Progress) -> None:
-        self._endpoint = endpoint
+    def __init__(self, target: Target, progress: Progress) -> None:
+        self._target = target
         self._progress = progress
-        self._s3 = place.client("s3", endpoint)
-        self._cloudformation = place.client("cloudformation", endpoint)
+        self._s3 = target.client("s3")
+        self._cloudformation = target.client("cloudformation")
 
     def run(
         self, stacks: Iterable[StackTemplate], parameters: Mapping[str, str]
@@ -71,15 +103,24 @@ class Deployment:
 
         Raises DeployError at the first stack that fails.
         """
-        place.client("ssm", self._endpoint).put_parameter(
-            Name=_BOOTSTRAP, Value="30", Type="String", Overwrite=True
-        )
+        self._bootstrap()
         return [self._stack(stack, parameters) for stack in stacks]
+
+    def _bootstrap(self) -> None:
+        ssm = self._target.client("ssm")
+        if self._target.local:
+            ssm.put_parameter(Name=_BOOTSTRAP, Value="30", Type="String", Overwrite=True)
+            return
+        try:
+            ssm.get_parameter(Name=_BOOTSTRAP)
+        except ssm.exceptions.ParameterNotFound:
+            msg = "this account and region are not bootstrapped for the CDK (cdk bootstrap)"
+            raise DeployError(msg) from None
 
     def _upload(self, assets: Iterable[Asset]) -> None:
         buckets: set[str] = set()
         for asset in assets:
-            if asset.bucket not in buckets:
+            if self._target.local and asset.bucket not in buckets:
                 buckets.add(asset.bucket)
                 self._make_bucket(asset.bucket)
             if self._exists(asset):
@@ -126,7 +167,10 @@ class Deployment:
             **self._source(stack),
         }
         status = self._status(stack.name)
-        if status is not None and status.startswith(("ROLLBACK_", "CREATE_FAILED", "DELETE_")):
+        if status in _NEVER_MADE:
+            if not self._target.local:
+                msg = f"{stack.name} is {status}: its creation failed; delete it, then deploy again"
+                raise DeployError(msg)
             self._cloudformation.delete_stack(StackName=stack.name)
             self._settled(stack, None)
             status = None
@@ -144,7 +188,7 @@ class Deployment:
             if asset.source.name == f"{stack.name}.template.json" or (
                 asset.source.suffix == ".json" and asset.source.read_text("utf-8") == stack.body
             ):
-                return {"TemplateURL": f"{self._endpoint}/{asset.bucket}/{asset.key}"}
+                return {"TemplateURL": self._target.object_url(asset.bucket, asset.key)}
         msg = f"the template of {stack.name} is too large to send and is not among its assets"
         raise DeployError(msg)
 
@@ -173,7 +217,7 @@ class Deployment:
             if total:
                 done = sum(1 for _ in self._resources(stack.name))
                 self._progress(f"{stack.name}: {done}/{total} resources")
-            time.sleep(_POLL)
+            time.sleep(self._target.pause)
 
     def _resources(self, name: str) -> Iterable[dict[str, Any]]:
         pages = self._cloudformation.get_paginator("list_stack_resources")

@@ -18,6 +18,7 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from infra.local.patches import expect
 from infra.local.place import LOOPBACK
 
 if TYPE_CHECKING:
@@ -38,6 +39,23 @@ def _signing_key(path: Path) -> Any:
     with os.fdopen(handle, "w", encoding="utf-8") as file:
         json.dump(key.as_dict(is_private=True), file)
     return key
+
+
+def _name_the_key() -> None:
+    """Tokens name their key (``kid``), as those of every provider that rotates its keys do.
+
+    The library leaves it out; raises PatchError when it is no longer the one known here.
+    """
+    import flask  # noqa: PLC0415
+    from oidc_provider_mock._app import OpenIDCode  # noqa: PLC0415
+
+    header = expect.function(OpenIDCode, "get_encode_header", "self", "client")
+
+    def named(self: Any, client: Any) -> dict[str, Any]:
+        kid = flask.g.oidc_provider_mock_storage.jwk.as_dict()["kid"]
+        return {**header(self, client), "kid": kid}
+
+    OpenIDCode.get_encode_header = named
 
 
 def _provider(key: Any) -> Any:
@@ -69,6 +87,7 @@ def serve(keys: Path, ports: Mapping[str, int]) -> None:
         def log_request(self, *_: Any) -> None:
             """No access log: an address may name a person."""
 
+    _name_the_key()
     for kind, port in ports.items():
         provider = _provider(_signing_key(keys / f"{kind}.json"))
         server = make_server(LOOPBACK, port, provider, threaded=True, request_handler=Quiet)

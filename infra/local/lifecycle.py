@@ -16,16 +16,17 @@ import urllib.error
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from infra.local import assembly, routes
-from infra.local.deploy import Deployment
+from infra.local.deploy import Deployment, local_target
 from infra.local.home import Home, HomeError, write_json
 from infra.local.place import ISSUER_KINDS
 from infra.local.ports import Ports, choose
+from infra.local.product import ROOT
 from infra.local.reconcile import Reconciler
 from infra.local.stack import Stack, describe, output
+from infra.local.tokens import AUDIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,8 +35,6 @@ if TYPE_CHECKING:
 
     Progress = Callable[[str], None]
 
-ROOT = Path(__file__).resolve().parents[2]
-AUDIENCE = "dmp"
 _START_LIMIT = 60.0  # seconds
 
 
@@ -53,6 +52,8 @@ class Running:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
         self.process.wait(timeout=120)
+        if self.process.stdin:
+            self.process.stdin.close()
 
 
 def synthesized(progress: Progress) -> list[StackTemplate]:
@@ -120,7 +121,7 @@ def start(
 def _deploy(
     home: Home, ports: Ports, stacks: list[StackTemplate], progress: Progress
 ) -> tuple[Stack, list[str]]:
-    deployed = Deployment(ports.aws_url, progress).run(
+    deployed = Deployment(local_target(ports.aws_url), progress).run(
         stacks, {"Issuers": issuers_parameter(ports), "PublicUrl": ports.api_url}
     )
     progress("settings that the local CloudFormation drops")

@@ -68,19 +68,10 @@ def output(deployed: Iterable[Deployed], key: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """Addresses and names of a running local cloud; see CONTRACT, ``stack.json``."""
+    """A running local cloud: its home, and the ``content`` of its ``stack.json``."""
 
     home: Home
-    api: str
-    fhir: str
-    aws_endpoint: str
-    region: str
-    tables: Mapping[str, str]
-    buckets: Mapping[str, str]
-    queues: Mapping[str, str]
-    state_machines: Mapping[str, str]
-    event_bus: str | None
-    issuers: Mapping[str, str]
+    content: Mapping[str, Any]
 
     @classmethod
     def load(cls, home: Home) -> Stack:
@@ -89,7 +80,15 @@ class Stack:
         if content is None or home.pid() is None:
             msg = f"no local cloud is running in {home.path} (dmp up starts one)"
             raise HomeError(msg)
-        return cls(home=home, **content)
+        return cls(home, content)
+
+    @property
+    def api(self) -> str:
+        return str(self.content["api"])
+
+    @property
+    def aws_endpoint(self) -> str:
+        return str(self.content["aws_endpoint"])
 
     def client(self, service: str, **config: Any) -> Any:
         """A boto3 client with root rights in this local cloud."""

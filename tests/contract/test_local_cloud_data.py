@@ -32,12 +32,12 @@ def received(probe_cloud):  # noqa: F811
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             messages = sqs.receive_message(
-                QueueUrl=probe_cloud.queues[queue], MaxNumberOfMessages=10, WaitTimeSeconds=1
+                QueueUrl=probe_cloud.content["queues"][queue], MaxNumberOfMessages=10, WaitTimeSeconds=1
             ).get("Messages", [])
             for message in messages:
                 seen.append(message["Body"])
                 sqs.delete_message(
-                    QueueUrl=probe_cloud.queues[queue], ReceiptHandle=message["ReceiptHandle"]
+                    QueueUrl=probe_cloud.content["queues"][queue], ReceiptHandle=message["ReceiptHandle"]
                 )
             for body in seen:
                 if text in body:
@@ -48,7 +48,7 @@ def received(probe_cloud):  # noqa: F811
 
 
 def test_a_table_has_its_time_to_live_its_recovery_and_its_key(probe_cloud):  # noqa: F811
-    client, name = probe_cloud.client("dynamodb"), probe_cloud.tables["things"]
+    client, name = probe_cloud.client("dynamodb"), probe_cloud.content["tables"]["things"]
     ttl = client.describe_time_to_live(TableName=name)["TimeToLiveDescription"]
     assert ttl == {"TimeToLiveStatus": "ENABLED", "AttributeName": "ttl"}
     backups = client.describe_continuous_backups(TableName=name)["ContinuousBackupsDescription"]
@@ -59,7 +59,7 @@ def test_a_table_has_its_time_to_live_its_recovery_and_its_key(probe_cloud):  # 
 
 
 def test_a_bucket_has_what_its_template_says(probe_cloud):  # noqa: F811
-    client, bucket = probe_cloud.client("s3"), {"Bucket": probe_cloud.buckets["vault"]}
+    client, bucket = probe_cloud.client("s3"), {"Bucket": probe_cloud.content["buckets"]["vault"]}
     rules = client.get_bucket_encryption(**bucket)["ServerSideEncryptionConfiguration"]["Rules"]
     assert rules[0]["BucketKeyEnabled"] is True
     assert rules[0]["ApplyServerSideEncryptionByDefault"]["SSEAlgorithm"] == "aws:kms"
@@ -74,7 +74,7 @@ def test_a_bucket_has_what_its_template_says(probe_cloud):  # noqa: F811
 
 
 def test_nobody_removes_what_is_under_object_lock(probe_cloud):  # noqa: F811
-    client, bucket = probe_cloud.client("s3"), probe_cloud.buckets["audit"]
+    client, bucket = probe_cloud.client("s3"), probe_cloud.content["buckets"]["audit"]
     lock = client.get_object_lock_configuration(Bucket=bucket)["ObjectLockConfiguration"]
     assert lock["Rule"]["DefaultRetention"] == {"Mode": "GOVERNANCE", "Days": 1}
     version = client.put_object(Bucket=bucket, Key="sealed", Body=b"1")["VersionId"]
@@ -83,7 +83,7 @@ def test_nobody_removes_what_is_under_object_lock(probe_cloud):  # noqa: F811
 
 
 def test_an_object_is_encrypted_with_the_key_of_its_bucket(probe_cloud):  # noqa: F811
-    client, bucket = probe_cloud.client("s3"), probe_cloud.buckets["vault"]
+    client, bucket = probe_cloud.client("s3"), probe_cloud.content["buckets"]["vault"]
     client.put_object(Bucket=bucket, Key="plain", Body=b"1")
     head = client.head_object(Bucket=bucket, Key="plain")
     assert head["ServerSideEncryption"] == "aws:kms"
@@ -93,7 +93,7 @@ def test_an_object_is_encrypted_with_the_key_of_its_bucket(probe_cloud):  # noqa
 @pytest.fixture
 def upload(probe_cloud):  # noqa: F811
     """Posts a form with conditions on type, size and checksum, as a browser does."""
-    client, bucket = probe_cloud.client("s3"), probe_cloud.buckets["vault"]
+    client, bucket = probe_cloud.client("s3"), probe_cloud.content["buckets"]["vault"]
 
     def post(body, *, declared=b"%PDF-1.4 text", media="application/pdf", key="in/1"):
         digest = base64.b64encode(hashlib.sha256(declared).digest()).decode()
@@ -123,7 +123,7 @@ def test_an_upload_by_form_within_its_conditions_is_kept(upload, probe_cloud, re
     answer = upload(b"%PDF-1.4 text", key="in/kept")
     assert answer.status_code == 204, answer.text
     head = probe_cloud.client("s3").head_object(
-        Bucket=probe_cloud.buckets["vault"], Key="in/kept", ChecksumMode="ENABLED"
+        Bucket=probe_cloud.content["buckets"]["vault"], Key="in/kept", ChecksumMode="ENABLED"
     )
     assert head["ContentType"] == "application/pdf"
     assert head["Metadata"] == {"document": "d1"}
@@ -149,17 +149,17 @@ def test_an_upload_by_form_outside_its_conditions_is_refused(upload, body, chang
 
 
 def test_an_object_outside_the_prefix_announces_nothing(probe_cloud, received):  # noqa: F811
-    client, bucket = probe_cloud.client("s3"), probe_cloud.buckets["vault"]
+    client, bucket = probe_cloud.client("s3"), probe_cloud.content["buckets"]["vault"]
     client.put_object(Bucket=bucket, Key="elsewhere/1", Body=b"1")
     client.put_object(Bucket=bucket, Key="in/marker", Body=b"1")
     received("facts", "in/marker")
     sqs = probe_cloud.client("sqs")
-    left = sqs.receive_message(QueueUrl=probe_cloud.queues["facts"], MaxNumberOfMessages=10)
+    left = sqs.receive_message(QueueUrl=probe_cloud.content["queues"]["facts"], MaxNumberOfMessages=10)
     assert "elsewhere/1" not in str(left)
 
 
 def test_a_presigned_address_reads_an_object_until_it_expires(probe_cloud):  # noqa: F811
-    client, bucket = probe_cloud.client("s3", signature_version="s3v4"), probe_cloud.buckets["vault"]
+    client, bucket = probe_cloud.client("s3", signature_version="s3v4"), probe_cloud.content["buckets"]["vault"]
     client.put_object(Bucket=bucket, Key="read/1", Body=b"bytes", ContentType="text/plain")
     address = client.generate_presigned_url(
         "get_object", Params={"Bucket": bucket, "Key": "read/1"}, ExpiresIn=60
@@ -176,7 +176,7 @@ def test_a_presigned_address_reads_an_object_until_it_expires(probe_cloud):  # n
 
 def test_an_insertion_leaves_by_the_stream_and_the_bus(probe_cloud, received):  # noqa: F811
     probe_cloud.client("dynamodb").put_item(
-        TableName=probe_cloud.tables["things"],
+        TableName=probe_cloud.content["tables"]["things"],
         Item={"pk": {"S": "thing"}, "sk": {"S": "made-1"}},
     )
     event = received("facts", "made-1")
@@ -184,7 +184,7 @@ def test_an_insertion_leaves_by_the_stream_and_the_bus(probe_cloud, received):  
 
 
 def test_a_change_that_the_filter_leaves_out_does_not_leave(probe_cloud, received):  # noqa: F811
-    client, table = probe_cloud.client("dynamodb"), probe_cloud.tables["things"]
+    client, table = probe_cloud.client("dynamodb"), probe_cloud.content["tables"]["things"]
     item = {"pk": {"S": "thing"}, "sk": {"S": "made-2"}}
     client.put_item(TableName=table, Item={"pk": {"S": "other"}, "sk": {"S": "unseen"}})
     client.put_item(TableName=table, Item=item)
@@ -215,7 +215,7 @@ def test_changes_reported_as_failed_are_retried_then_set_aside_and_the_stream_go
     probe_cloud,  # noqa: F811
     received,
 ):
-    client, table = probe_cloud.client("dynamodb"), probe_cloud.tables["things"]
+    client, table = probe_cloud.client("dynamodb"), probe_cloud.content["tables"]["things"]
     client.transact_write_items(TransactItems=_things(table, bad="poison"))
     assert received("facts", "poison-1")
     letter = received("stream-dead-letters", "DDBStreamBatchInfo", seconds=30)
@@ -229,7 +229,7 @@ def test_a_change_that_breaks_the_function_is_found_by_halving_and_set_aside(
     probe_cloud,  # noqa: F811
     received,
 ):
-    client, table = probe_cloud.client("dynamodb"), probe_cloud.tables["things"]
+    client, table = probe_cloud.client("dynamodb"), probe_cloud.content["tables"]["things"]
     client.transact_write_items(TransactItems=_things(table, bad="explosion"))
     assert received("facts", "explosion-1")
     assert received("facts", "explosion-3", seconds=30)
@@ -241,14 +241,14 @@ def test_a_batch_with_a_bad_message_keeps_the_good_ones_and_sets_the_bad_one_asi
     probe_cloud,  # noqa: F811
     received,
 ):
-    sqs, queue = probe_cloud.client("sqs"), probe_cloud.queues["history-requests"]
+    sqs, queue = probe_cloud.client("sqs"), probe_cloud.content["queues"]["history-requests"]
     for body in ("good-1", "fail-1", "good-2"):
         sqs.send_message(QueueUrl=queue, MessageBody=body)
     table = probe_cloud.client("dynamodb")
 
     def consumed():
         found = table.query(
-            TableName=probe_cloud.tables["things"],
+            TableName=probe_cloud.content["tables"]["things"],
             KeyConditionExpression="pk = :p",
             ExpressionAttributeValues={":p": {"S": "consumed"}},
         )
@@ -259,7 +259,7 @@ def test_a_batch_with_a_bad_message_keeps_the_good_ones_and_sets_the_bad_one_asi
 
 
 def test_a_transaction_is_all_or_nothing_and_says_which_condition_failed(probe_cloud):  # noqa: F811
-    client, table = probe_cloud.client("dynamodb"), probe_cloud.tables["things"]
+    client, table = probe_cloud.client("dynamodb"), probe_cloud.content["tables"]["things"]
     put = lambda sk: {  # noqa: E731
         "Put": {
             "TableName": table,

@@ -152,7 +152,7 @@ def test_only_programs_may_read_the_controls_of_the_cloud_and_nobody_may_use_the
 
 
 def test_everything_listens_on_the_loopback_alone(probe_cloud):  # noqa: F811
-    for url in (probe_cloud.api, probe_cloud.aws_endpoint, *probe_cloud.issuers.values()):
+    for url in (probe_cloud.api, probe_cloud.aws_endpoint, *probe_cloud.content["issuers"].values()):
         port = int(url.rsplit(":", 1)[1])
         socket.create_connection(("127.0.0.1", port), timeout=5).close()
         with pytest.raises(OSError):  # noqa: PT011 - refused or unreachable, by the system

@@ -89,7 +89,7 @@ def test_functions_share_one_unpacked_layer(probe_cloud, call):  # noqa: F811
 
 def test_a_function_has_its_own_rights_and_no_others(probe_cloud, call):  # noqa: F811
     item = {"pk": {"S": "reach"}, "sk": {"S": "1"}}
-    table = probe_cloud.tables["things"]
+    table = probe_cloud.content["tables"]["things"]
     put = {"service": "dynamodb", "call": "put_item"}
     get = {"service": "dynamodb", "call": "get_item"}
     assert "ok" in call("Reach", **put, arguments={"TableName": table, "Item": item})[1]
@@ -98,14 +98,14 @@ def test_a_function_has_its_own_rights_and_no_others(probe_cloud, call):  # noqa
 
 
 def test_a_function_writes_to_an_encrypted_bucket_with_its_rights(probe_cloud, call):  # noqa: F811
-    arguments = {"Bucket": probe_cloud.buckets["vault"], "Key": "reach/1", "Body": "text"}
+    arguments = {"Bucket": probe_cloud.content["buckets"]["vault"], "Key": "reach/1", "Body": "text"}
     _, written = call("Reach", service="s3", call="put_object", arguments=arguments)
     assert written["ok"]["ServerSideEncryption"] == "aws:kms"
     _, refused = call(
         "Reach",
         service="s3",
         call="delete_object",
-        arguments={"Bucket": probe_cloud.buckets["vault"], "Key": "reach/1"},
+        arguments={"Bucket": probe_cloud.content["buckets"]["vault"], "Key": "reach/1"},
     )
     assert refused == {"error": "AccessDenied"}
 

@@ -14,7 +14,7 @@ def run(probe_cloud):  # noqa: F811
 
     def execute(workflow, **given):
         arn = states.start_execution(
-            stateMachineArn=probe_cloud.state_machines[workflow], input=json.dumps(given)
+            stateMachineArn=probe_cloud.content["state_machines"][workflow], input=json.dumps(given)
         )["executionArn"]
         end = time.monotonic() + 30
         while (found := states.describe_execution(executionArn=arn))["status"] == "RUNNING":
@@ -41,7 +41,7 @@ def test_an_error_that_no_catch_names_fails_the_execution(run):
 
 @pytest.fixture
 def mapped(probe_cloud, run):  # noqa: F811
-    s3, bucket = probe_cloud.client("s3"), probe_cloud.buckets["vault"]
+    s3, bucket = probe_cloud.client("s3"), probe_cloud.content["buckets"]["vault"]
 
     def execute(*names):
         rows = "\n".join(["name;rank".replace(";", ","), *(f"{name},1" for name in names)])
@@ -78,10 +78,10 @@ def test_a_map_writes_its_results_and_gives_their_address(mapped, probe_cloud): 
     details = output["map"]["ResultWriterDetails"]
     run_id = manifest["MapRunArn"].rsplit(":", 1)[1]
     assert details == {
-        "Bucket": probe_cloud.buckets["vault"],
+        "Bucket": probe_cloud.content["buckets"]["vault"],
         "Key": f"results/{run_id}/manifest.json",
     }
-    assert manifest["DestinationBucket"] == probe_cloud.buckets["vault"]
+    assert manifest["DestinationBucket"] == probe_cloud.content["buckets"]["vault"]
     assert len(results["SUCCEEDED"]) == 1
 
 
@@ -101,11 +101,11 @@ def test_failures_above_the_tolerance_fail_the_map(mapped):
 
 def test_an_event_starts_a_workflow(probe_cloud):  # noqa: F811
     states = probe_cloud.client("stepfunctions")
-    arn = probe_cloud.state_machines["retrying"]
+    arn = probe_cloud.content["state_machines"]["retrying"]
     probe_cloud.client("events").put_events(
         Entries=[
             {
-                "EventBusName": probe_cloud.event_bus,
+                "EventBusName": probe_cloud.content["event_bus"],
                 "Source": "dmp.start",
                 "DetailType": "go",
                 "Detail": json.dumps({"by": "event"}),
