@@ -224,8 +224,12 @@ def bundle(
     return told | ({"entry": entries} if entries else {})
 
 
-def etag(consent: Consent) -> str:
-    return f'W/"{consent.decision.version}"'
+def headers(consent: Consent, base: str) -> dict[str, str]:
+    """Where a decision is read again, and its version."""
+    return {
+        "Location": f"{base}/Consent/{consent.id}",
+        "ETag": f'W/"{consent.decision.version}"',
+    }
 
 
 def _record(patient: Reference | None, faults: list[Fault]) -> str:

@@ -78,6 +78,10 @@ class Recorded:
     consent: Consent
     turn: Turn | None
 
+    @property
+    def given(self) -> bool:
+        return self.turn is Turn.GIVEN
+
 
 @dataclass(frozen=True, slots=True)
 class GrantAccess:

@@ -1,0 +1,1 @@
+"""What holders decide: who may read, who never may, what an emergency may do."""

@@ -1,0 +1,35 @@
+"""What holders decide, told on the bus."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from dmp.domain.consents import Turn
+from dmp.edge import facts
+from dmp.store.consents import change_of_item
+from functions.consents.wiring_stream import bus
+
+CHANGED = "consent.changed.v1"
+
+
+def facts_of(change: facts.Change) -> Iterator[facts.Fact]:
+    """One fact for each line of the history of changes, except for what a block overrode: the
+    block itself is told."""
+    told = change_of_item(change.new) if change.inserted and change.new else None
+    if told is None or told.turn is Turn.OVERRIDDEN:
+        return
+    consent = told.consent
+    yield facts.Fact(
+        CHANGED,
+        facts.fact_id(told.at, CHANGED, consent.record_id, told.id),
+        {
+            "recordId": consent.record_id,
+            "consentId": consent.id,
+            "kind": consent.decision.kind.value,
+            "change": told.turn.value,
+            "actor": consent.decision.recorded_by,
+        },
+    )
+
+
+handler = facts.handler("dmp.consents", facts_of, bus)

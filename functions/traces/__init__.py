@@ -1,0 +1,1 @@
+"""Every access and act, told to those whom it concerns."""
