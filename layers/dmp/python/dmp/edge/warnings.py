@@ -1,4 +1,4 @@
-"""What an answer warns of, in the caller's language: the request was done, and something was odd."""
+"""What an answer warns of, in the caller's language: the request was done, something was odd."""
 
 from __future__ import annotations
 

@@ -1,0 +1,1 @@
+"""Who calls: the gateway's TOKEN authorizer."""
