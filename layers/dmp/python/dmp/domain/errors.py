@@ -146,9 +146,13 @@ class UnsupportedMedia(DmpError):
 
 
 class NotAllowed(DmpError):
-    """The method exists in the protocol and not here."""
+    """The method exists in the protocol and not here; `allowed` are those that do."""
 
     slug = "method-not-allowed"
+
+    def __init__(self, *allowed: str) -> None:
+        super().__init__()
+        self.allowed = allowed
 
 
 class Busy(DmpError):

@@ -184,7 +184,7 @@ class HttpArea(Chalice):
         if isinstance(error, Unauthenticated):
             headers["WWW-Authenticate"] = 'Bearer realm="dmp"'
         if isinstance(error, NotAllowed):
-            headers["Allow"] = ", ".join(sorted(self.routes.get(path, {})))
+            headers["Allow"] = ", ".join(error.allowed or sorted(self.routes.get(path, {})))
         return Response(told.body, headers, told.status)
 
 

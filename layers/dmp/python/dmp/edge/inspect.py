@@ -50,7 +50,9 @@ def inspect(data: BinaryIO, media_type: str) -> Inspection:
                 found = _fhir(data, size)
             case Form.TEXT:
                 found = _text(data)
-            case Form.PDF | Form.JPEG | Form.PNG:
+            case Form.PDF:
+                found = _pdf(data)
+            case Form.JPEG | Form.PNG:
                 found = _whole(promised, head, tail)
     return Inspection(
         size=size,
@@ -109,6 +111,17 @@ def _whole(form: Form, head: bytes, tail: bytes) -> _Found:
         case _:
             whole = b"\xff\xd9" in tail
     return [] if whole else [("truncated", f"not a whole {form}")]
+
+
+def _pdf(data: BinaryIO) -> _Found:
+    """A PDF has a cross-reference and an end; what comes after the end is nobody's business."""
+    wanted, seen = {b"startxref", b"%%EOF"}, b""
+    for block in blocks(data):
+        seen = seen[-16:] + block
+        wanted -= {mark for mark in wanted if mark in seen}
+        if not wanted:
+            return []
+    return [("truncated", "not a whole PDF")]
 
 
 def _text(data: BinaryIO) -> _Found:

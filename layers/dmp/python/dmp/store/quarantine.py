@@ -31,11 +31,6 @@ def key_of(document_id: str) -> str:
     return _PREFIX + document_id
 
 
-def document_of_key(key: str) -> str | None:
-    """The document that a key is about; None for a key that is none of ours."""
-    return key.removeprefix(_PREFIX) if key.startswith(_PREFIX) else None
-
-
 class Quarantine:
     """`Quarantine` of `usecases.prepare_upload` and of `usecases.settle_upload`, on S3."""
 
@@ -88,7 +83,7 @@ class Quarantine:
             for block in answer["Body"].iter_chunks(_BLOCK):
                 file.write(block)
             file.seek(0)
-            yield cast(BinaryIO, file)
+            yield cast("BinaryIO", file)
 
     def move(self, arrival: Arrival, key: str, content: Content, sha256: str) -> bool:
         """Copy into the vault, server-side; False when the bytes are not the arrival's any more."""

@@ -10,7 +10,7 @@ from typing import Protocol
 from dmp.domain.access import Action, Answer, Question
 from dmp.domain.actors import Actor, key_of
 from dmp.domain.documents import Document, DocumentStatus
-from dmp.domain.errors import NotFound
+from dmp.domain.errors import Fault, Malformed, NotFound
 from dmp.domain.identity import Ins
 from dmp.domain.traces import Act, Outcome, trace_of
 from dmp.usecases.gate import Gate, Passage
@@ -74,7 +74,7 @@ class SearchDocuments:
     def __call__(
         self, actor: Actor, whose: str | Ins, criteria: Criteria, page: Page, now: datetime
     ) -> Found:
-        """`whose` is a record id or an INS."""
+        """`whose` is a record id or an INS. Malformed for a cursor of another record."""
         try:
             return self._search(actor, whose, criteria, page, now)
         except NotFound:
@@ -91,6 +91,8 @@ class SearchDocuments:
         passage = self.gate.ask(actor, Action.LIST_DOCUMENTS, situation, now)
         if not passage.answer.allowed:
             self.gate.refuse(passage, Act.SEARCH_DOCUMENTS, now)
+        if page.after is not None and not page.after.startswith(f"{record_id}."):
+            raise Malformed(Fault("cursor", "cursor", "not a cursor of this search"))
         seen = self._visible(passage, criteria, page, now)
         shown = tuple(seen[: page.size])
         self.gate.trace(passage, Act.SEARCH_DOCUMENTS, Outcome.DONE, now, count=len(shown))

@@ -6,6 +6,7 @@ line: every step finds what an earlier try left, and the last one is conditional
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -44,19 +45,11 @@ class Arrival:
     tag: str
 
 
-class Held(Protocol):
-    """The bytes of an arrival at hand, for as long as the context is open."""
-
-    def __enter__(self) -> BinaryIO: ...
-
-    def __exit__(self, *error: object) -> None: ...
-
-
 class Quarantine(Protocol):
     def arrived(self, document_id: str, version: str | None) -> Arrival | None:
         """What lies there; None when nothing does (any more)."""
 
-    def open(self, arrival: Arrival) -> Held:
+    def open(self, arrival: Arrival) -> AbstractContextManager[BinaryIO]:
         """A seekable file on local disk, filled block by block."""
 
     def move(self, arrival: Arrival, key: str, content: Content, sha256: str) -> bool:

@@ -1,0 +1,149 @@
+"""Documents in and out: ITI-105, `$upload`, ITI-67, ITI-68 and the capability statement."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chalice.app import Response
+
+from dmp.domain.actors import Person
+from dmp.domain.errors import NotAllowed
+from dmp.edge.fhir_bundles import cursor_of, parameters, searchset, warning
+from dmp.edge.fhir_documents import HIDDEN, etag, resource_of
+from dmp.edge.http import HttpArea, bytes_answer, fhir_answer, redirect
+from dmp.edge.settings import settings
+from dmp.usecases.publish_document import Published
+from functions.documents import wiring
+from functions.documents.capabilities import statement
+from functions.documents.messages import Sent, sent
+from functions.documents.searching import Query, asked, form_query
+
+app = HttpArea("documents")
+
+_FORM = "application/x-www-form-urlencoded"
+
+
+@app.route("/fhir/metadata", methods=["GET"])
+def metadata() -> Response:
+    """What this build does; anybody may know."""
+    return fhir_answer(statement(_fhir_url()))
+
+
+@app.route("/fhir/DocumentReference", methods=["POST"], authorizer=app.bearer)
+def publish() -> Response:
+    """ITI-105: a document with its bytes inline."""
+    actor, now = app.actor, app.now
+    told = _sent()
+    published = wiring.publish_document()(actor, told.submission, told.data or b"", now)
+    return _published(published)
+
+
+@app.route("/fhir/DocumentReference/$upload", methods=["POST"], authorizer=app.bearer)
+def upload() -> Response:
+    """A document whose bytes will follow by the form that is answered."""
+    actor, now = app.actor, app.now
+    told = _sent(upload=True)
+    prepared = wiring.prepare_upload()(actor, told.submission, now)
+    resource = resource_of(prepared.document, _fhir_url(), warnings=prepared.warnings)
+    return fhir_answer(
+        parameters(resource, prepared.form.url, prepared.form.fields),
+        201,
+        {"Location": _location(resource)},
+    )
+
+
+@app.route("/fhir/DocumentReference", methods=["GET"], authorizer=app.bearer)
+def search() -> Response:
+    """ITI-67 by GET."""
+    return _search(app.query)
+
+
+@app.route(
+    "/fhir/DocumentReference/_search",
+    methods=["POST"],
+    content_types=[_FORM],
+    authorizer=app.bearer,
+)
+def search_by_form() -> Response:
+    """ITI-67 by POST: the parameters stay out of addresses and logs."""
+    form = form_query(app.bytes())
+    return _search({**app.query, **form})
+
+
+@app.route("/fhir/DocumentReference/{id}", methods=["GET"], authorizer=app.bearer)
+def read(id: str) -> Response:  # noqa: A002 - the name of the path's parameter
+    """One document's metadata."""
+    document, answer = wiring.read_document()(app.actor, id, app.now)
+    resource = resource_of(document, _fhir_url(), hidden_from_others=answer.hidden_from_others)
+    return fhir_answer(resource, headers={"ETag": etag(document)})
+
+
+@app.route("/fhir/DocumentReference/{id}", methods=["PUT", "DELETE"], authorizer=app.bearer)
+def never(id: str) -> Response:  # noqa: A002 - the name of the path's parameter
+    """A document is replaced or withdrawn, never overwritten."""
+    raise NotAllowed("GET")
+
+
+@app.route("/fhir/Binary/{id}", methods=["GET"], authorizer=app.bearer)
+def content(id: str) -> Response:  # noqa: A002 - the name of the path's parameter
+    """ITI-68: the bytes as they were deposited."""
+    found = wiring.read_content()(app.actor, id, app.now)
+    if found.address is not None:
+        return redirect(found.address)
+    headers = {"Content-Disposition": found.disposition, "ETag": etag(found.document)}
+    return bytes_answer(found.data or b"", found.document.content.media_type, headers)
+
+
+def _sent(*, upload: bool = False) -> Sent:
+    return sent(
+        app.document(),
+        now=app.now,
+        lenient=settings().lenient_identity,
+        holder=isinstance(app.actor, Person),
+        upload=upload,
+    )
+
+
+def _published(published: Published) -> Response:
+    """201 for a new document, 200 with the same resource for one sent before."""
+    resource = resource_of(published.document, _fhir_url(), warnings=published.warnings)
+    headers = {"Location": _location(resource), "ETag": etag(published.document)}
+    return fhir_answer(resource, 201 if published.created else 200, headers)
+
+
+def _search(query: Query) -> Response:
+    strict = "handling=strict" in (app.header("prefer") or "")
+    told = asked(query, lenient=settings().lenient_identity, strict=strict)
+    found = wiring.search_documents()(app.actor, told.whose, told.criteria, told.page, app.now)
+    resources = [
+        resource_of(document, _fhir_url(), hidden_from_others=answer.hidden_from_others)
+        for document, answer in found.documents
+    ]
+    last = found.documents[-1][0].id if found.more else None
+    return fhir_answer(
+        searchset(
+            f"{_fhir_url()}/DocumentReference",
+            told.used,
+            resources,
+            total=found.total,
+            fhir_url=_fhir_url(),
+            next_cursor=cursor_of(last, found.total) if last else None,
+            outcome=_hidden(resources),
+        )
+    )
+
+
+def _hidden(resources: list[dict[str, Any]]) -> dict[str, Any] | None:
+    """The warning that goes with documents that not everybody sees."""
+    if not any(one["url"] == HIDDEN for each in resources for one in each.get("extension", ())):
+        return None
+    return warning("hidden-from-others", "Des documents de cette liste sont masqués à d'autres.")
+
+
+def _fhir_url() -> str:
+    return f"{settings().api_url}/fhir"
+
+
+def _location(resource: dict[str, Any]) -> str:
+    version = resource["meta"]["versionId"]
+    return f"{_fhir_url()}/DocumentReference/{resource['id']}/_history/{version}"

@@ -1,0 +1,129 @@
+"""The CapabilityStatement: exactly what this build does, for all areas under `/fhir`.
+
+`tests/unit/test_documents_capabilities.py` compares it with the routes of every area.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+_PDSM = "https://interop.esante.gouv.fr/ig/fhir/pdsm/StructureDefinition"
+_FORMATS = ["application/fhir+json", "json"]
+_WRITTEN = "2026-11-22"
+
+
+def _param(name: str, kind: str, text: str = "") -> dict[str, str]:
+    return {"name": name, "type": kind} | ({"documentation": text} if text else {})
+
+
+_PATIENT = _param("patient", "reference", "Required, or patient.identifier.")
+_RESOURCES: list[dict[str, Any]] = [
+    {
+        "type": "DocumentReference",
+        "supportedProfile": [
+            f"{_PDSM}/pdsm-simplified-publish",
+            f"{_PDSM}/pdsm-comprehensive-document-reference",
+        ],
+        "documentation": (
+            "ITI-105 with the bytes inline (3 MiB decoded at most), ITI-67. `status` is required of"
+            " a search. Pages by the opaque `cursor` of the next link, newest first. Replacement by"
+            " `relatesTo` (replaces) of a current document of the same author or structure."
+        ),
+        "interaction": [{"code": "create"}, {"code": "read"}, {"code": "search-type"}],
+        "versioning": "versioned",
+        "readHistory": False,
+        "updateCreate": False,
+        "searchParam": [
+            _PATIENT,
+            _param("patient.identifier", "token", "urn:oid:<register of the INS>|<matricule>"),
+            _param("status", "token", "Required."),
+            _param("type", "token"),
+            _param("category", "token"),
+            _param("date", "date", "Prefixes eq ne gt lt ge le sa eb."),
+        ],
+        "operation": [
+            {
+                "name": "upload",
+                "definition": "urn:dmp:operation:upload",
+                "documentation": (
+                    "A document whose bytes (100 MB at most) follow by a form. The attachment has"
+                    " size and hash and no data; Parameters answer the resource (docStatus"
+                    " preliminary), the form's url and its fields."
+                ),
+            }
+        ],
+    },
+    {
+        "type": "Binary",
+        "documentation": (
+            "ITI-68: the bytes as deposited, in their declared type; beyond 4 MiB a redirection"
+            " (307) to an address of five minutes."
+        ),
+        "interaction": [{"code": "read"}],
+    },
+    {
+        "type": "Patient",
+        "documentation": "TD0.2: whether the person of an exact INS has a record, and its state.",
+        "interaction": [{"code": "read"}, {"code": "search-type"}],
+        "searchParam": [_param("identifier", "token", "urn:oid:<register of the INS>|<matricule>")],
+    },
+    {
+        "type": "Consent",
+        "documentation": "The holder's decisions, coded urn:dmp:consent.",
+        "interaction": [{"code": "create"}, {"code": "read"}, {"code": "search-type"}],
+        "searchParam": [
+            _param("patient", "reference", "Required."),
+            _param("category", "token"),
+            _param("status", "token"),
+        ],
+    },
+    {
+        "type": "ExplanationOfBenefit",
+        "documentation": "The reimbursement history, one resource per netted service line.",
+        "interaction": [{"code": "search-type"}],
+        "searchParam": [_param("patient", "reference", "Required.")],
+    },
+]
+
+
+def statement(fhir_url: str) -> dict[str, Any]:
+    """The statement of an instance at `fhir_url`."""
+    return {
+        "resourceType": "CapabilityStatement",
+        "status": "active",
+        "date": _WRITTEN,
+        "kind": "instance",
+        "software": {"name": "DMP", "version": "0.1.0"},
+        "implementation": {"description": "Dossier médical partagé", "url": fhir_url},
+        "fhirVersion": "4.0.1",
+        "format": _FORMATS,
+        "rest": [
+            {
+                "mode": "server",
+                "documentation": (
+                    "Whoever has no right to know of a record sees the same as for one that does"
+                    " not exist: reads 404, searches an empty 200."
+                ),
+                "security": {
+                    "service": [
+                        {
+                            "coding": [
+                                {
+                                    "system": (
+                                        "http://terminology.hl7.org/CodeSystem/"
+                                        "restful-security-service"
+                                    ),
+                                    "code": "OAuth",
+                                }
+                            ]
+                        }
+                    ],
+                    "description": (
+                        "Bearer tokens of Pro Santé Connect, FranceConnect+, the insurance funds"
+                        " and health structures."
+                    ),
+                },
+                "resource": _RESOURCES,
+            }
+        ],
+    }

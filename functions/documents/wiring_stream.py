@@ -1,0 +1,14 @@
+"""Composition root of the documents' stream: it publishes and does nothing else."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from dmp.edge.settings import settings
+from dmp.store.aws import client
+from dmp.store.bus import Bus
+
+
+@cache
+def bus() -> Bus:
+    return Bus(client("events"), settings().event_bus)
