@@ -87,12 +87,15 @@ class HttpArea(Chalice):
             reads = {"POST", "PUT", "PATCH"} & set(kwargs.get("methods", ["GET"]))
             fitting = FHIR_TYPES if is_fhir(path) else JSON_TYPES
             kwargs["content_types"] = fitting if reads else []
+        protected = kwargs.get("authorizer") is not None
         register = super().route(path, **kwargs)
 
         def registered(view: View) -> View:
             @wraps(view)
             def answered(**arguments: str) -> Response:
                 try:
+                    if protected:
+                        self.actor  # noqa: B018 - who may not enter is not told what is wrong
                     return view(**arguments)
                 except Exception as error:  # noqa: BLE001 - here errors become answers
                     return self._refusal(error)
