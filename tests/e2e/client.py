@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import uuid
 from datetime import UTC, datetime
 from typing import Any
 
-import boto3
 import httpx
 
 from dmp.domain.identity import luhn
-from tests.support.local_stack import inbox, token
+from infra.local import inbox, tokens
+from infra.local.stack import Stack
 from tests.support.people import Someone, opening, somebody
 
 PHARMACIST, DOCTOR, NURSE = "21", "10", "60"
@@ -28,7 +29,7 @@ def rpps(rank: int) -> str:
 class Dmp:
     """The API as its users see it."""
 
-    def __init__(self, stack: dict[str, Any], http: httpx.Client) -> None:
+    def __init__(self, stack: Stack, http: httpx.Client) -> None:
         self.stack = stack
         self.http = http
         self._tokens: dict[tuple[str, ...], str] = {}
@@ -38,7 +39,7 @@ class Dmp:
     def token(self, *arguments: str) -> str:
         """The token that `dmp token …` prints, asked for once."""
         if arguments not in self._tokens:
-            self._tokens[arguments] = token(self.stack, *arguments)
+            self._tokens[arguments] = tokens.issue(self.stack.content, arguments)
         return self._tokens[arguments]
 
     def professional(self, rank: int, profession: str = DOCTOR, *more: str) -> str:
@@ -57,8 +58,6 @@ class Dmp:
         return self.token("agent", "--role", role, "--caisse", "751")
 
     def holder(self, someone: Someone) -> str:
-        import json
-
         return self.token(
             "patient", "--ins", someone.matricule, "--oid", someone.oid,
             "--traits", json.dumps(someone.claims),
@@ -148,17 +147,11 @@ class Dmp:
 
     def mail(self, to: str) -> list[dict[str, Any]]:
         """What `dmp inbox --to … --json` prints."""
-        return inbox(self.stack, to)
+        return inbox.messages(self.stack.content, to)
 
     def logs(self) -> str:
         """Everything that any function, gateway or workflow of the stack wrote."""
-        logs = boto3.client(
-            "logs",
-            endpoint_url=self.stack["aws_endpoint"],
-            region_name=self.stack["region"],
-            aws_access_key_id="test",
-            aws_secret_access_key="test",
-        )
+        logs = self.stack.client("logs")
         lines = []
         for groups in logs.get_paginator("describe_log_groups").paginate():
             for group in groups["logGroups"]:

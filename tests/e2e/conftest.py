@@ -10,19 +10,13 @@ import httpx
 import pytest
 
 from tests.e2e.client import Dmp
-from tests.support.local_stack import local_stack
+from tests.support.local_stack import own_cloud
 
 
 @pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
-    with local_stack(tmp_path_factory.mktemp("cloud")) as told:
-        yield told
-
-
-@pytest.fixture(scope="session")
-def dmp(stack: dict[str, Any]) -> Iterator[Dmp]:
-    with httpx.Client(base_url=stack["api"], timeout=30) as http:
-        yield Dmp(stack, http)
+def dmp() -> Iterator[Dmp]:
+    with own_cloud() as cloud, httpx.Client(base_url=cloud.stack.api, timeout=30) as http:
+        yield Dmp(cloud.stack, http)
 
 
 @pytest.fixture(scope="session")
