@@ -1,4 +1,4 @@
-"""Synthesises one stage: `python -m infra.cdk.app STAGE --out FOLDER [--nag] [--root ROOT]`.
+"""Synthesises stages: `python -m infra.cdk.app STAGE… --out FOLDER --build FOLDER [--root ROOT]`.
 
 Run by `infra.cdk.synth`, in a process of its own (Python -O: jsii then skips its type checks).
 """
@@ -42,16 +42,25 @@ def house(selected: Stage, root: Path, out: Path) -> House:
     )
 
 
-def synthesise(selected: Stage, content: House, out: Path, *, nag: bool) -> None:
-    """Writes the cloud assembly of a stage to `out`; with `nag`, fails on any cdk-nag finding."""
+def checked_app(out: Path) -> App:
+    """An app whose synthesis fails on any AwsSolutions finding that is not acknowledged."""
     app = App(
         outdir=str(out),
         analytics_reporting=False,
         tree_metadata=False,
-        context={"aws:cdk:enable-path-metadata": False, "aws:cdk:enable-asset-metadata": False},
+        context={
+            "aws:cdk:disable-stack-trace": True,
+            "aws:cdk:enable-asset-metadata": False,
+            "aws:cdk:enable-path-metadata": False,
+        },
     )
-    if nag:
-        Validations.of(app).add_plugins(AwsSolutionsChecks(app))
+    Validations.of(app).add_plugins(AwsSolutionsChecks(app))
+    return app
+
+
+def synthesise(selected: Stage, content: House, out: Path) -> None:
+    """Writes the cloud assembly of a stage to `out`."""
+    app = checked_app(out)
     estate = Estate(selected)
     options = {
         "env": Environment(account=selected.account, region=selected.region),
@@ -79,14 +88,15 @@ def synthesise(selected: Stage, content: House, out: Path, *, nag: bool) -> None
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("stage", choices=NAMES)
-    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("stages", nargs="+", choices=NAMES, metavar="STAGE")
+    parser.add_argument("--out", type=Path, required=True, help="gets one assembly per stage")
     parser.add_argument("--build", type=Path, required=True, help="where packaged code is kept")
     parser.add_argument("--root", type=Path, default=packaging.ROOT)
-    parser.add_argument("--nag", action="store_true", help="fail on any AwsSolutions finding")
     given = parser.parse_args(arguments)
-    selected = stage(given.stage)
-    synthesise(selected, house(selected, given.root, given.build), given.out, nag=given.nag)
+    for name in given.stages:
+        selected = stage(name)
+        content = house(selected, given.root, given.build)
+        synthesise(selected, content, given.out.resolve() / name)
 
 
 if __name__ == "__main__":

@@ -19,11 +19,12 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from infra.cdk import definitions, rights
 from infra.cdk.packaging import ROOT, digest
 from infra.cdk.stages import stage as stage_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
 OLDEST_NODE = 22
 _INPUTS = ("infra/cdk", "infra/workflows", "functions", "layers")
@@ -41,44 +42,63 @@ def synth(
     progress: Callable[[str], object] = print,
     *,
     root: Path = ROOT,
-    nag: bool | None = None,
 ) -> Path:
     """The folder of the assembly, from the cache when nothing changed.
 
-    `out`: where to keep packages and assemblies, default `root`/.build. `nag`: run cdk-nag and fail
-    on any finding; default for the AWS stages. Raises SynthError with the reason.
+    `out`: where packages and assemblies are kept, default `root`/.build. cdk-nag (AwsSolutions) runs
+    with it. Raises SynthError with the reason, at once when it is in rights.json or in a definition.
     """
-    selected = stage_of(stage)
-    nag = selected.aws if nag is None else nag
+    return synth_each((stage,), out, progress, root=root)[stage]
+
+
+def synth_each(
+    stages: Sequence[str],
+    out: Path | None = None,
+    progress: Callable[[str], object] = print,
+    *,
+    root: Path = ROOT,
+) -> dict[str, Path]:
+    """Stage -> folder of its assembly; several stages share one start of the CDK."""
+    try:
+        definitions.read(root, rights.read(root))
+    except (rights.RightsError, definitions.DefinitionError) as error:
+        raise SynthError(str(error)) from None
     build = out or root / ".build"
     store = build / "synth"
     store.mkdir(parents=True, exist_ok=True)
-    key = digest(_inputs(root), repr(selected), str(nag), sys.version, *_versions())
-    final = store / f"{stage}-{key[:16]}"
-    if final.is_dir():
-        os.utime(final)
-        progress(f"templates of {stage}: unchanged")
-        return final
-    progress(f"templates of {stage}: synthesising")
-    with tempfile.TemporaryDirectory(dir=store, prefix=".") as scratch:
-        assembly = Path(scratch) / "assembly"
-        command = [sys.executable, "-O", "-m", "infra.cdk.app", stage]
-        command += ["--out", str(assembly), "--build", str(build), "--root", str(root)]
-        result = subprocess.run(
-            [*command, *(["--nag"] if nag else [])],
-            cwd=ROOT,
-            env=_environment(build),
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if result.returncode:
-            raise SynthError(_reason(result.stdout, result.stderr))
-        if not final.is_dir():
-            assembly.rename(final)
-    for old in sorted(store.glob(f"{stage}-*"), key=_used, reverse=True)[_KEPT:]:
-        shutil.rmtree(old, ignore_errors=True)
+    inputs = digest(_inputs(root), sys.version, *_versions())
+    final = {
+        name: store / f"{name}-{digest([], inputs, repr(stage_of(name)))[:16]}" for name in stages
+    }
+    wanted = [name for name in stages if not final[name].is_dir()]
+    for name in stages:
+        state = "synthesising" if name in wanted else "unchanged"
+        progress(f"templates of {name}: {state}")
+    if wanted:
+        with tempfile.TemporaryDirectory(dir=store, prefix=".") as scratch:
+            _run(root, build, Path(scratch), wanted)
+            for name in wanted:
+                if not final[name].is_dir():
+                    (Path(scratch) / name).rename(final[name])
+    for name in stages:
+        os.utime(final[name])
+        for old in sorted(store.glob(f"{name}-*"), key=_used, reverse=True)[_KEPT:]:
+            shutil.rmtree(old, ignore_errors=True)
     return final
+
+
+def _run(root: Path, build: Path, out: Path, stages: Sequence[str]) -> None:
+    command = [sys.executable, "-O", "-m", "infra.cdk.app", *stages]
+    result = subprocess.run(
+        [*command, "--out", str(out), "--build", str(build), "--root", str(root)],
+        cwd=ROOT,
+        env=_environment(build),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if result.returncode:
+        raise SynthError(_reason(result.stdout, result.stderr))
 
 
 @cache
@@ -132,7 +152,7 @@ def _used(path: Path) -> float:
 def _reason(output: str, errors: str) -> str:
     """What a person needs of the child's output: our own error alone, else everything."""
     ours = re.search(
-        r"^infra\.cdk\.\w+\.(?:Rights|Routes|Definition|Packaging)Error: (.*)", errors, re.M | re.S
+        r"^infra\.cdk\.\w+\.(?:Routes|Packaging)Error: (.*)", errors, re.M | re.S
     )
     if ours:
         return ours[1].strip()
