@@ -145,5 +145,4 @@ def _fhir_url() -> str:
 
 
 def _location(resource: dict[str, Any]) -> str:
-    version = resource["meta"]["versionId"]
-    return f"{_fhir_url()}/DocumentReference/{resource['id']}/_history/{version}"
+    return f"{_fhir_url()}/DocumentReference/{resource['id']}"
