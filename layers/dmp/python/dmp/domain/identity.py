@@ -32,6 +32,7 @@ _SHAPE = re.compile(_NUMBER + r"(?P<key>[0-9]{2})")
 _INSURED = re.compile(_NUMBER + r"(?P<key>[0-9]{2})?")
 _RESEARCH = re.compile(r"(?=.*[A-Za-z])[0-9A-Za-z_-]{1,32}")
 _BIRTH_PLACE = re.compile(r"[0-9]{5}|2[AB][0-9]{3}")
+_LIGATURES = str.maketrans({"œ": "oe", "Œ": "OE", "æ": "ae", "Æ": "AE"})
 _BODY = 13
 _MODULUS = 97
 _LAST_RANK = 9
@@ -160,7 +161,7 @@ def mismatch_faults(ins: Ins, traits: Traits, *, at: str = "traits") -> list[Fau
 
 def fold(name: str) -> str:
     """A name as the registers compare it: capitals, no accents, one blank for any separator."""
-    plain = unicodedata.normalize("NFKD", name.replace("œ", "oe").replace("Œ", "OE"))
+    plain = unicodedata.normalize("NFKD", name.translate(_LIGATURES))
     letters = "".join(c if c.isalpha() else " " for c in plain if not unicodedata.combining(c))
     return " ".join(letters.upper().split())
 

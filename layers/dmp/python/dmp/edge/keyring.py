@@ -87,8 +87,10 @@ class KeyRing:
         """The usable keys published there; none when the provider does not answer sensibly."""
         try:
             told = json.loads(self._get(address))
-            published = told["keys"]
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, RecursionError):
+            return {}
+        published = told.get("keys") if isinstance(told, dict) else None
+        if not isinstance(published, list):
             return {}
         found = (_usable(jwk) for jwk in published if isinstance(jwk, dict))
         return {key.key_id: key for key in found if key is not None and key.key_id}
