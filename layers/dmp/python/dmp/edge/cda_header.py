@@ -43,12 +43,14 @@ class NotReadable(Exception):
 
 @dataclass(slots=True)
 class Embedded:
-    """A body in base64 (`nonXMLBody/text`): its declared type, first and last decoded bytes."""
+    """A body in base64 (`nonXMLBody/text`): its declared type, first and last decoded bytes, and
+    whether a PDF's end was in it."""
 
     media_type: str
     head: bytes = b""
     tail: bytes = b""
     size: int = 0
+    ended: bool = False
     _rest: str = ""
 
     def feed(self, text: str) -> None:
@@ -71,6 +73,7 @@ class Embedded:
         self.size += len(data)
         if len(self.head) < _TAIL:
             self.head += data[: _TAIL - len(self.head)]
+        self.ended = self.ended or b"%%EOF" in self.tail[-4:] + data
         self.tail = (self.tail + data)[-_TAIL:]
 
 

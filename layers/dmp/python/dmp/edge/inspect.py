@@ -102,14 +102,11 @@ def _declared(promised: Form | None, media_type: str, size: int, head: bytes) ->
 
 
 def _whole(form: Form, head: bytes, tail: bytes) -> _Found:
-    """Whether a file of known beginning has the end that makes it one."""
-    match form:
-        case Form.PDF:
-            whole = b"startxref" in tail and b"%%EOF" in tail
-        case Form.PNG:
-            whole = head[12:16] == b"IHDR" and b"IEND" in tail
-        case _:
-            whole = b"\xff\xd9" in tail
+    """Whether an image has the end that makes it one."""
+    if form is Form.PNG:
+        whole = head[12:16] == b"IHDR" and b"IEND" in tail
+    else:
+        whole = b"\xff\xd9" in tail
     return [] if whole else [("truncated", f"not a whole {form}")]
 
 
@@ -177,6 +174,8 @@ def _embedded(body: Embedded) -> _Found:
         return []
     if sniff(body.head) is not promised:
         return [("declared-type", f"the embedded body is no {promised}")]
+    if promised is Form.PDF:
+        return [] if body.ended else [("truncated", "the embedded PDF is not whole")]
     return _whole(promised, body.head, body.tail)
 
 
