@@ -8,6 +8,7 @@ from typing import Annotated
 from pydantic import AliasChoices, AwareDatetime, BaseModel, Field
 
 from dmp.domain.notifications import Fact, Subject
+from dmp.domain.traces import Mode
 
 _TOLD = frozenset(subject.value for subject in Subject)
 _Id = Annotated[str, Field(min_length=1, max_length=64)]
@@ -20,6 +21,7 @@ class Detail(BaseModel):
     record_id: _Id = Field(alias="recordId")
     occurred_at: AwareDatetime = Field(alias="occurredAt")
     actor: str | None = Field(default=None, validation_alias=AliasChoices("author", "actor"))
+    mode: Mode = Mode.NORMAL
 
 
 class Envelope(BaseModel):
@@ -45,6 +47,7 @@ def fact_of(body: str) -> Fact | None:
         record_id=detail.record_id,
         occurred_at=_utc(detail.occurred_at),
         actor=detail.actor,
+        mode=detail.mode,
     )
 
 

@@ -102,6 +102,14 @@ def test_a_notice_is_forgotten_after_any_queue_forgot_the_fact(notices, dynamodb
     assert notice["ttl"] > (NOW + timedelta(days=28)).timestamp()
 
 
+def test_a_first_access_is_never_forgotten(notices, dynamodb) -> None:
+    access = Fact("01jd1", Subject.DOCUMENT_ACCESSED, "7h3k", NOW, "professional#810100997245")
+    notices.claim(access, "email", NOW)
+    (notice,) = items(dynamodb, "accounts")
+    assert notice["sk"] == "SENT#first-access.professional.810100997245#email"
+    assert "ttl" not in notice
+
+
 def test_a_notice_holds_no_address_and_no_words(notices, dynamodb) -> None:
     notices.claim(FACT, "email", NOW)
     notices.finish(FACT, "email", TRACE, NOW)

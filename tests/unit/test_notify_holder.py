@@ -15,7 +15,7 @@ from dmp.domain.identity import TEST, Ins, InsuredNumber, Traits
 from dmp.domain.notifications import Channel, Fact, Message, Subject, paris_time
 from dmp.domain.records import Channel as OpeningChannel
 from dmp.domain.records import Contact, Record, RecordStatus, Scheme
-from dmp.domain.traces import Act, Outcome, Trace
+from dmp.domain.traces import Act, Mode, Outcome, Trace
 from dmp.edge.catalogue import LANGUAGES, messages
 from dmp.usecases.notify_holder import Claim, NotifyHolder
 from functions.notifications.messages import fact_of
@@ -58,7 +58,7 @@ class FakeNotices:
     finished: dict[tuple[str, str], Trace] = field(default_factory=dict)
 
     def claim(self, fact: Fact, channel: str, now: datetime) -> Claim:
-        key = (fact.event_id, channel)
+        key = (fact.occasion, channel)
         if key in self.finished:
             return Claim.DONE
         if key in self.claimed and now < self.claimed[key]:
@@ -67,7 +67,7 @@ class FakeNotices:
         return Claim.OURS
 
     def finish(self, fact: Fact, channel: str, trace: Trace, now: datetime) -> None:
-        self.finished[fact.event_id, channel] = trace
+        self.finished[fact.occasion, channel] = trace
 
 
 @dataclass
@@ -135,6 +135,41 @@ def test_a_refused_upload_is_told_to_the_holder_only_when_it_was_theirs(actor, t
 @pytest.mark.parametrize("actor", [DOCTOR, f"patient#{HOLDER}", None])
 def test_history_and_consent_changes_are_told_whoever_made_them(subject, actor) -> None:
     assert len(House().tell(fact(subject, actor))) == 1
+
+
+def access(subject=Subject.DOCUMENT_ACCESSED, actor=DOCTOR, mode=Mode.NORMAL, **more) -> Fact:
+    return replace(fact(subject, actor), mode=mode, **more)
+
+
+def test_a_professional_s_first_access_is_told_and_the_next_ones_are_not() -> None:
+    house = House()
+    house.tell(access(event_id="01jd1"))
+    house.tell(access(event_id="01jd2", occurred_at=NOW + timedelta(days=90)))
+    assert len(house.messengers.sent) == 1
+    house.tell(access(event_id="01jd3", actor="professional#899700218896"))
+    assert len(house.messengers.sent) == 2
+
+
+@pytest.mark.parametrize("actor", [f"patient#{HOLDER}", "feeder#ALIM_AM", None])
+def test_only_professionals_have_a_first_access(actor) -> None:
+    assert House().tell(access(actor=actor)) == []
+
+
+@pytest.mark.parametrize("mode", [Mode.BREAK_GLASS, Mode.CENTRE_15])
+def test_an_emergency_is_told_as_such_and_is_no_first_access(mode) -> None:
+    house = House()
+    house.tell(access(Subject.EMERGENCY_ACCESSED, mode=mode))
+    house.tell(access(mode=mode))
+    (message,) = house.messengers.sent
+    assert "urgence" in message.text
+
+
+def test_an_emergency_is_told_once_a_day_however_much_was_read_in_it() -> None:
+    house = House()
+    for number in range(5):
+        house.tell(access(Subject.EMERGENCY_ACCESSED, event_id=f"01jd{number}"))
+    house.tell(access(Subject.EMERGENCY_ACCESSED, occurred_at=NOW + timedelta(days=1)))
+    assert len(house.messengers.sent) == 2
 
 
 def test_nobody_is_told_of_a_record_that_is_closed() -> None:

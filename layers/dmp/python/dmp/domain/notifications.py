@@ -12,6 +12,7 @@ from enum import StrEnum
 from zoneinfo import ZoneInfo
 
 from dmp.domain.records import Contact, Record, RecordStatus
+from dmp.domain.traces import Mode
 
 PARIS = ZoneInfo("Europe/Paris")
 
@@ -23,6 +24,8 @@ class Subject(StrEnum):
     HISTORY_IMPORTED = "history.imported.v1"
     CONSENT_CHANGED = "consent.changed.v1"
     UPLOAD_REJECTED = "upload.rejected.v1"
+    DOCUMENT_ACCESSED = "document.accessed.v1"
+    EMERGENCY_ACCESSED = "emergency.accessed.v1"
 
 
 class Channel(StrEnum):
@@ -33,13 +36,35 @@ class Channel(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Fact:
     """One fact of the bus. `actor` is the key of who did it, when the fact says so
-    (`professional#8…`, `patient#<hash>`)."""
+    (`professional#8…`, `patient#<hash>`); `mode` how an access was asked for."""
 
     event_id: str
     subject: Subject
     record_id: str
     occurred_at: datetime
     actor: str | None = None
+    mode: Mode = Mode.NORMAL
+
+    @property
+    def occasion(self) -> str:
+        """What the holder is told of once.
+
+        The fact itself, but for accesses: the first one of each professional, and the emergency
+        of each professional and day, however many documents they opened in it.
+        """
+        who = (self.actor or "").replace("#", ".")
+        match self.subject:
+            case Subject.DOCUMENT_ACCESSED:
+                return f"first-access.{who}"
+            case Subject.EMERGENCY_ACCESSED:
+                return f"emergency.{self.occurred_at.astimezone(PARIS):%Y-%m-%d}.{who}"
+            case _:
+                return self.event_id
+
+    @property
+    def once_for_all(self) -> bool:
+        """Whether that is remembered for as long as the record is."""
+        return self.subject is Subject.DOCUMENT_ACCESSED
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +81,8 @@ def concerns_holder(fact: Fact, record: Record) -> bool:
     """Whether the holder is to be told.
 
     Not of the document that they deposited themselves; of a rejected upload only when it was
-    theirs; nothing once the record is closed.
+    theirs; of a professional's first access, which an emergency is not: it is told as such [CSP
+    R1111-48]; of nothing once the record is closed.
     """
     if record.status is not RecordStatus.OPEN:
         return False
@@ -66,7 +92,9 @@ def concerns_holder(fact: Fact, record: Record) -> bool:
             return not by_holder
         case Subject.UPLOAD_REJECTED:
             return by_holder
-        case Subject.HISTORY_IMPORTED | Subject.CONSENT_CHANGED:
+        case Subject.DOCUMENT_ACCESSED:
+            return fact.mode is Mode.NORMAL and (fact.actor or "").startswith("professional#")
+        case Subject.HISTORY_IMPORTED | Subject.CONSENT_CHANGED | Subject.EMERGENCY_ACCESSED:
             return True
 
 

@@ -6,9 +6,10 @@ Keys by example (table `accounts`):
 |------------|-----------------------|------------------------------------------------------------|
 | `REC#7h3k…`| `SENT#01jd…#email`    | the notice of fact `01jd…` by e-mail: claimed until, sent  |
 | `REC#7h3k…`| `SENT#01jd…#none`     | nobody to tell: no contact was known                       |
+| `REC#7h3k…`| `SENT#first-access.professional.8…#email` | that professional's first access       |
 
 A claim lapses after `LEASE`; a notice is forgotten (`ttl`) after `KEPT`, longer than any queue
-keeps the fact.
+keeps the fact, unless it is told once for all.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ class Notices:
             **_key(fact, channel),
             "subject": fact.subject.value,
             "claimedUntil": _seconds(now + LEASE),
-            "ttl": _seconds(now + KEPT),
+            "ttl": None if fact.once_for_all else _seconds(now + KEPT),
         }
         free = "attribute_not_exists(pk) OR (attribute_not_exists(sentAt) AND claimedUntil <= :now)"
         try:
@@ -70,7 +71,7 @@ class Notices:
 
 
 def _key(fact: Fact, channel: str) -> dict[str, str]:
-    return {"pk": f"REC#{fact.record_id}", "sk": f"SENT#{fact.event_id}#{channel}"}
+    return {"pk": f"REC#{fact.record_id}", "sk": f"SENT#{fact.occasion}#{channel}"}
 
 
 def _seconds(moment: datetime) -> int:
