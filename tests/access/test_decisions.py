@@ -1,0 +1,192 @@
+"""How decisions are made: refused when in doubt, once per signature, with their reasons."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from dmp.access import decide, facts
+from dmp.access.decide import EVALUATION_ERROR, NO_DOCUMENT, CedarDecisions
+from dmp.access.durations import Durations, load_durations
+from dmp.access.matrix import load_matrix
+from dmp.domain.access import Action
+from dmp.domain.documents import DocumentStatus, Stage, Visibility
+from dmp.domain.records import RecordStatus
+from tests.access import scenes
+from tests.access.cases import CASES
+
+doctor, nurse = scenes.professional(), scenes.professional("60")
+PERMIT_ALL = '// Anything goes.\n@id("anything")\npermit (principal, action, resource);\n'
+IN_FORCE = CedarDecisions()
+
+
+def documents():
+    kinds = [("11488-4", "10"), ("68599-0", "11"), ("ATTEST-RESID", "52"), ("00000-0", "00")]
+    marks = [(), (Visibility.HIDDEN_FROM_PROFESSIONALS,), (Visibility.HIDDEN_FROM_PATIENT,)]
+    return [
+        scenes.marked(
+            *codes, type_code=kind, class_code=group, author=author, stage=stage, status=status
+        )
+        for kind, group in kinds
+        for codes in marks
+        for author in (
+            f"professional#{scenes.ME}",
+            "system#1510000029",
+            f"professional#{scenes.OTHER}",
+        )
+        for stage in Stage
+        for status in DocumentStatus
+    ]
+
+
+@pytest.mark.parametrize("actor", [doctor, nurse, scenes.person(), scenes.system()], ids=str)
+def test_a_list_is_decided_as_each_of_its_documents_would_be(actor) -> None:
+    found = documents()
+    question = scenes.asks(actor, Action.LIST_DOCUMENTS, scenes.authorised)
+    answers = IN_FORCE.visible(question, found)
+    each = [
+        IN_FORCE.decide(replace(question, action=Action.READ_DOCUMENT, document=one))
+        for one in found
+    ]
+    assert answers == each
+    assert {answer.allowed for answer in answers} == {True, False}
+
+
+def test_a_list_is_decided_once_per_signature(monkeypatch) -> None:
+    asked: list[int] = []
+    batch = decide.is_authorized_batch
+
+    def counting(requests, *rest):
+        asked.append(len(requests))
+        return batch(requests, *rest)
+
+    monkeypatch.setattr(decide, "is_authorized_batch", counting)
+    found = [scenes.document(id=str(n), title=str(n)) for n in range(500)] + [
+        scenes.marked(Visibility.HIDDEN_FROM_PROFESSIONALS)
+    ]
+    question = scenes.asks(doctor, Action.LIST_DOCUMENTS, scenes.authorised)
+    answers = IN_FORCE.visible(question, found)
+    assert (asked, [one.allowed for one in answers]) == ([2], [True] * 500 + [False])
+
+
+def test_an_empty_list_has_no_answers() -> None:
+    assert IN_FORCE.visible(scenes.asks(doctor, Action.LIST_DOCUMENTS), []) == []
+
+
+def test_a_prohibition_that_cannot_be_evaluated_refuses() -> None:
+    broken = (
+        PERMIT_ALL
+        + '@id("broken")\nforbid (principal, action, resource)\nwhen { principal.absent };'
+    )
+    question = scenes.asks(doctor, Action.LIST_DOCUMENTS, scenes.authorised)
+    assert CedarDecisions(PERMIT_ALL).decide(question).allowed
+    answer = CedarDecisions(broken).decide(question)
+    assert (answer.allowed, answer.rules) == (False, (EVALUATION_ERROR,))
+
+
+@pytest.mark.parametrize("question", [case.question for case in CASES if case.allowed][:20])
+def test_facts_that_the_schema_does_not_know_refuse(question, monkeypatch) -> None:
+    plain = facts.context
+    monkeypatch.setattr(facts, "context", lambda *a, **k: plain(*a, **k) | {"surprise": True})
+    answer = CedarDecisions(PERMIT_ALL).decide(question)
+    assert (answer.allowed, answer.rules) == (False, (EVALUATION_ERROR,))
+
+
+def test_an_engine_that_fails_refuses(monkeypatch) -> None:
+    def fail(*_):
+        raise RuntimeError("no engine")
+
+    monkeypatch.setattr(decide, "is_authorized_batch", fail)
+    question = scenes.asks(scenes.person(), Action.READ_DOCUMENT, document=scenes.document())
+    assert IN_FORCE.decide(question).rules == (EVALUATION_ERROR,)
+    assert not IN_FORCE.visible(question, [scenes.document()])[0].allowed
+
+
+def test_there_is_nothing_to_read_without_a_document() -> None:
+    answer = IN_FORCE.decide(scenes.asks(scenes.person(), Action.READ_DOCUMENT))
+    assert (answer.allowed, answer.rules) == (False, (NO_DOCUMENT,))
+
+
+def test_who_may_see_a_hidden_document_is_warned_that_others_do_not() -> None:
+    masked = scenes.marked(Visibility.HIDDEN_FROM_PROFESSIONALS)
+    secret = scenes.marked(Visibility.HIDDEN_FROM_REPRESENTATIVES)
+    question = scenes.asks(scenes.person(), Action.LIST_DOCUMENTS)
+    answers = IN_FORCE.visible(question, [masked, secret, scenes.document()])
+    assert [one.hidden_from_others for one in answers] == [True, True, False]
+    refused = IN_FORCE.visible(
+        scenes.asks(doctor, Action.LIST_DOCUMENTS, scenes.authorised), [masked]
+    )
+    assert [(one.allowed, one.hidden_from_others) for one in refused] == [(False, False)]
+
+
+def test_an_answer_names_every_prohibition_and_the_matrix_in_force() -> None:
+    answer = IN_FORCE.decide(
+        scenes.asks(
+            nurse,
+            Action.READ_DOCUMENT,
+            document=scenes.marked(
+                Visibility.HIDDEN_FROM_PROFESSIONALS, type_code="68599-0", class_code="11"
+            ),
+            record=scenes.record(status=RecordStatus.CLOSED),
+        )
+    )
+    assert answer.rules == (
+        "closed-record",
+        "hidden-from-professionals",
+        "matrix",
+        "no-authorisation",
+    )
+    assert answer.matrix == load_matrix().version
+
+
+# -- the matrix ---------------------------------------------------------------------------------
+
+KNOWN = {
+    "10": {"60591-5": True, "68599-0": True, "REMB": True, "EXPPAT_3": True, "ATTEST-RESID": False},
+    "60": {
+        **dict.fromkeys(("75496-0", "68599-0", "83901-9", "68817-6", "89601-9"), False),
+        **dict.fromkeys(("83981-1", "11488-4", "11502-2", "15507-7", "56445-0", "PROT_ALD"), True),
+    },
+    "40": dict.fromkeys(("80788-3", "75496-0", "83981-1", "83901-9", "68599-0"), False),
+}
+
+
+@pytest.mark.parametrize(
+    ("profession", "code", "reads"),
+    [(who, code, reads) for who, cells in KNOWN.items() for code, reads in cells.items()],
+)
+def test_the_published_cells_of_the_matrix_are_kept(profession, code, reads) -> None:
+    assert load_matrix().opens(profession, code, None) is reads
+
+
+def test_pharmacists_read_almost_everything_and_physiotherapists_the_majority() -> None:
+    matrix = load_matrix()
+    read = {
+        who: sum(matrix.opens(who, code, None) for code in matrix.types) / len(matrix.types)
+        for who in ("21", "70", "80")
+    }
+    assert read["21"] > 0.9
+    assert 0.5 < read["70"] < 0.9
+    assert 0.5 < read["80"] < 0.9
+
+
+def test_a_type_without_a_row_is_treated_by_its_class_then_as_any_other() -> None:
+    matrix = load_matrix()
+    assert matrix.opens("60", "new-type", "10")
+    assert not matrix.opens("60", "new-type", "52")
+    assert not matrix.opens("60", "new-type", None)
+    assert matrix.opens("10", "new-type", None)
+    assert not matrix.opens("99", "new-type", "10")
+
+
+def test_the_matrix_knows_every_profession_and_type_of_the_house() -> None:
+    matrix = load_matrix()
+    assert len(matrix.types) >= 42
+    assert all(len(cells) >= 21 for cells in (*matrix.types.values(), *matrix.classes.values()))
+
+
+def test_an_authorisation_lasts_as_its_profession_says() -> None:
+    durations = Durations(365, {"98": 30})
+    assert (durations.of("98").days, durations.of("10").days) == (30, 365)
+    assert load_durations().of("10").days > 0
