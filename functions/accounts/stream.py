@@ -24,7 +24,6 @@ def facts_of(change: facts.Change) -> Iterator[facts.Fact]:
             "recordId": record_id,
             "channel": change.new["channel"],
             "scheme": change.new["scheme"],
-            "occurredAt": change.new["openedAt"],
         },
     )
 
