@@ -99,7 +99,19 @@ def read(root: Path, functions: Iterable[Function]) -> tuple[Route, ...]:
         other = claimed.setdefault((route.path, route.method), route)
         if other != route:
             raise RoutesError(f"{route.method} {route.path} is in both {other.area} and {route.area}")
+    _one_name_per_place(routes)
     return tuple(routes)
+
+
+def _one_name_per_place(routes: Iterable[Route]) -> None:
+    """API Gateway knows one variable per place: `/x/{id}` and `/x/{other}/y` exclude each other."""
+    names: dict[str, str] = {}
+    for route in routes:
+        parent = ""
+        for part in route.path.split("/")[1:]:
+            if part.startswith("{") and names.setdefault(parent, part) != part:
+                raise RoutesError(f"{route.path}: {names[parent]} and {part} both follow {parent}/")
+            parent += f"/{part}"
 
 
 def child(root: Path, code: str, arguments: Sequence[str]) -> str:
