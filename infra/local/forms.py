@@ -1,28 +1,22 @@
-"""What the gateway says when it refuses, in the form of the path.
+"""What the front says when it refuses, in the form of the path.
 
 ``/fhir`` answers an ``OperationOutcome``, everything else an ``application/problem+json`` of RFC
-9457 with a stable ``type`` (``urn:dmp:problem:...``). Nothing of the inside shows.
+9457. The words are those of the gateway and the WAF in AWS (`infra.cdk.parts.answers`).
 """
 
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
-# status -> (problem, title, FHIR issue type; https://hl7.org/fhir/R4/valueset-issue-type.html)
-_REFUSALS = {
-    400: ("bad-request", "The request can't be read", "invalid"),
-    401: ("unauthorised", "A valid bearer token is needed", "login"),
-    403: ("forbidden", "This is not allowed", "forbidden"),
-    404: ("not-found", "There is nothing here", "not-found"),
-    405: ("method-not-allowed", "This method is not allowed here", "not-supported"),
-    413: ("payload-too-large", "The body is too large", "too-long"),
-    415: ("unsupported-media-type", "This content type is not accepted", "not-supported"),
-    429: ("too-many-requests", "Too many requests; try again later", "throttled"),
-    500: ("internal-error", "The service failed", "exception"),
-    502: ("internal-error", "The service failed", "exception"),
-    503: ("unavailable", "The service is not ready; try again later", "transient"),
-    504: ("timeout", "The service took too long", "timeout"),
-}
+from infra.cdk.parts.answers import GATEWAY, INTERNAL, MALFORMED, Answer
+
+_SERVER_ERRORS = 500
+_UNAUTHORISED = 401
+_UNAVAILABLE = 503
+# In AWS every method of a path reaches its function, which answers this by itself.
+_METHOD = Answer(405, "method-not-allowed", "Method not allowed", "not-supported")
+_BY_STATUS = {answer.status: answer for answer in (*GATEWAY.values(), _METHOD)}
 
 
 def is_fhir(path: str) -> bool:
@@ -30,38 +24,21 @@ def is_fhir(path: str) -> bool:
     return path == "/fhir" or path.startswith("/fhir/")
 
 
-def refusal(status: int, path: str) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
-    """Status, ASGI headers and body of a refusal by the gateway at ``path``."""
-    if status not in _REFUSALS:
-        status = 500 if status >= 500 else 400  # noqa: PLR2004 - the class of the status
-    problem, title, issue = _REFUSALS[status]
-    content: dict[str, object]
-    if is_fhir(path):
-        media = b"application/fhir+json"
-        content = {
-            "resourceType": "OperationOutcome",
-            "issue": [
-                {
-                    "severity": "error",
-                    "code": issue,
-                    "details": {
-                        "coding": [{"system": "urn:dmp:problem", "code": problem}],
-                        "text": title,
-                    },
-                }
-            ],
-        }
-    else:
-        media = b"application/problem+json"
-        content = {"type": f"urn:dmp:problem:{problem}", "title": title, "status": status}
+def refusal(status: int, path: str) -> tuple[list[tuple[bytes, bytes]], bytes]:
+    """ASGI headers and body of a refusal with this status at this path."""
+    answer = _BY_STATUS.get(status) or (INTERNAL if status >= _SERVER_ERRORS else MALFORMED)
+    fhir = is_fhir(path)
+    content = answer.outcome if fhir else replace(answer, status=status).problem
+    media = b"application/fhir+json" if fhir else b"application/problem+json"
     body = json.dumps(content, ensure_ascii=False).encode()
     headers = [
         (b"content-type", media),
         (b"content-length", str(len(body)).encode()),
         (b"cache-control", b"no-store"),
+        (b"access-control-allow-origin", b"*"),
     ]
-    if status == 401:  # noqa: PLR2004
-        headers.append((b"www-authenticate", b"Bearer"))
-    if status == 503:  # noqa: PLR2004
+    if status == _UNAUTHORISED:
+        headers.append((b"www-authenticate", b'Bearer realm="dmp"'))
+    if status == _UNAVAILABLE:
         headers.append((b"retry-after", b"2"))
-    return status, headers, body
+    return headers, body

@@ -33,6 +33,7 @@ REQUEST_ID = b"x-request-id"
 # Set by the front alone; what a client sends under these names is dropped.
 _OWN_HEADERS = frozenset({REQUEST_ID, b"x-forwarded-for", b"x-forwarded-proto"})
 _ERRORS_FROM = 400
+_WITHOUT_BODY = frozenset({204, 304})  # RFC 9110; the gateway's preflight answers send one
 
 
 class Front:
@@ -140,17 +141,23 @@ def _outwards(path: str, request_id: bytes, send: Send) -> Send:
     A function answers its errors as problem+json or fhir+json; an error in plain JSON is the
     gateway's (or the framework's) own.
     """
-    replaced = False
+    replaced = bodyless = False
 
     async def outwards(message: Message) -> None:
-        nonlocal replaced
+        nonlocal replaced, bodyless
         if message["type"] == "http.response.start":
             headers = list(message["headers"])
             if message["status"] >= _ERRORS_FROM and _is_plain_json(headers):
                 replaced = True
                 await _refuse(message["status"], path, request_id, send)
                 return
-            message["headers"] = [*headers, (REQUEST_ID, request_id)]
+            bodyless = message["status"] in _WITHOUT_BODY
+            message["headers"] = [
+                *(one for one in headers if not bodyless or one[0].lower() != b"content-length"),
+                (REQUEST_ID, request_id),
+            ]
+        elif bodyless:
+            message["body"] = b""
         if not replaced:
             await send(message)
 
@@ -163,7 +170,7 @@ def _is_plain_json(headers: list[tuple[bytes, bytes]]) -> bool:
 
 
 async def _refuse(status: int, path: str, request_id: bytes, send: Send) -> None:
-    status, headers, body = forms.refusal(status, path)
+    headers, body = forms.refusal(status, path)
     headers.append((REQUEST_ID, request_id))
     with contextlib.suppress(ConnectionError):
         await send({"type": "http.response.start", "status": status, "headers": headers})

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -49,11 +48,14 @@ class Running:
 
     def stop(self) -> None:
         """SIGTERM, then wait until everything is saved."""
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-        self.process.wait(timeout=120)
-        if self.process.stdin:
-            self.process.stdin.close()
+        _end(self.process)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    process.wait(timeout=120)
+    if process.stdin:
+        process.stdin.close()
 
 
 def synthesized(progress: Progress) -> list[StackTemplate]:
@@ -112,8 +114,7 @@ def start(
         stack, reconciled = _deploy(home, ports, stacks, progress)
         times["deployed"] = time.monotonic() - begun
     except BaseException:
-        process.terminate()
-        process.wait(timeout=60)
+        _end(process)
         raise
     return Running(stack, process, times, reconciled)
 

@@ -44,7 +44,7 @@ def test_a_public_path_answers_without_a_token(api):
 def test_a_protected_path_without_a_token_is_401_in_the_form_of_its_path(api):
     answer = api.post("/things", json={})
     _problem(answer, 401, "unauthorised")
-    assert answer.headers["www-authenticate"] == "Bearer"
+    assert answer.headers["www-authenticate"] == 'Bearer realm="dmp"'
     _outcome(api.get("/fhir/DocumentReference"), 401, "login")
 
 
@@ -64,13 +64,13 @@ def test_a_method_that_the_path_does_not_serve_is_405(api):
 
 def test_a_body_over_ten_megabytes_is_413(api):
     body = b"x" * (10 * 1024 * 1024 + 1)
-    _problem(api.post("/things", headers=TOKEN, content=body), 413, "payload-too-large")
+    _problem(api.post("/things", headers=TOKEN, content=body), 413, "too-large")
 
     def chunks():
         for _ in range(11):
             yield b"x" * 1024 * 1024
 
-    _problem(api.post("/things", headers=TOKEN, content=chunks()), 413, "payload-too-large")
+    _problem(api.post("/things", headers=TOKEN, content=chunks()), 413, "too-large")
 
 
 def test_a_body_of_ten_megabytes_passes(api):

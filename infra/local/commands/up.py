@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import signal
 import subprocess
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from infra.local import lifecycle
+from infra.local import assembly, lifecycle
 from infra.local.home import Home
 from infra.local.progress import shown, stderr
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Callable
+
+    from infra.local.assembly import StackTemplate
 
 NAME = "up"
 HELP = "start the local cloud and deploy the product to it"
@@ -23,6 +27,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--detach", action="store_true", help="leave it running and return")
     parser.add_argument(
         "--demo", action="store_true", help="play the demonstration once everything is up"
+    )
+    parser.add_argument(
+        "--assembly",
+        metavar="DIR",
+        help="a cloud assembly to deploy in the place of the product's (default: synthesized)",
     )
 
 
@@ -38,6 +47,7 @@ def run(options: argparse.Namespace) -> int:
             fresh=options.fresh,
             detached=options.detach,
             progress=progress,
+            templates=_templates(options.assembly),
         )
     took = running.times["deployed"]
     console.print(f"[green]✓[/] The local cloud is up in {took:.1f} s, state in {home.path}")
@@ -62,6 +72,12 @@ def run(options: argparse.Namespace) -> int:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         _stop(running, console)
     return code
+
+
+def _templates(folder: str | None) -> Callable[[lifecycle.Progress], list[StackTemplate]]:
+    if folder is None:
+        return lifecycle.synthesized
+    return lambda _progress: assembly.read(Path(folder))
 
 
 def _interrupt(*_: Any) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import shutil
 from pathlib import Path
 
 from infra.local.patches import expect
@@ -27,17 +28,16 @@ RUNTIME_PACKAGES = (
 ENVIRONMENT = "_DMP_RUNTIME"
 _IMPORTS = "import sys, json, importlib, traceback, os, time\n"
 _PRUNE = (
-    "sys.path[:] = [p for p in sys.path "
-    'if "site-packages" not in p and "dist-packages" not in p '
-    "and (p.startswith(sys.base_prefix) or p == os.path.dirname(os.path.abspath(__file__)))]\n"
+    "_own, _std = os.path.dirname(os.path.abspath(__file__)), os.path.dirname(os.__file__)\n"
+    "sys.path[:] = [p for p in sys.path if p in (_own, _std) or p.endswith('.zip') "
+    "or p.startswith(_std + os.sep) and 'site-packages' not in p and 'dist-packages' not in p]\n"
     f'sys.path.append(os.environ.pop("{ENVIRONMENT}"))\n'
 )
 
 
 def _link(folder: Path) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    for entry in folder.iterdir():
-        entry.unlink()
+    shutil.rmtree(folder, ignore_errors=True)  # links, and what Python compiled beside them
+    folder.mkdir(parents=True)
     for package in RUNTIME_PACKAGES:
         spec = importlib.util.find_spec(package)
         if spec is None or spec.origin is None:

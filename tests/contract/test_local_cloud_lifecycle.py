@@ -1,0 +1,296 @@
+"""A local cloud keeps its state, its ports and its keys, and says clearly what it can't do."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx
+import jwt
+import pytest
+
+from infra.local import lifecycle
+from infra.local.deploy import DeployError
+from infra.local.home import Home, HomeError
+from infra.local.ports import PortTaken, choose, free_port
+from tests.support.local_stack import own_cloud, probe_templates, token
+
+ROOT = Path(__file__).resolve().parents[2]
+ITEM = {"pk": {"S": "kept"}, "sk": {"S": "1"}}
+AGENT = ("agent", "--role", "enrolment", "--caisse", "751")
+
+
+@pytest.fixture
+def probe(tmp_path):
+    return probe_templates(tmp_path / "assembly")
+
+
+@pytest.fixture
+def cloud(tmp_path, probe):
+    return lambda: own_cloud(tmp_path / "home", probe)
+
+
+def _put(stack):
+    table = stack.content["tables"]["things"]
+    stack.client("dynamodb").put_item(TableName=table, Item=ITEM)
+    stack.client("s3").put_object(
+        Bucket=stack.content["buckets"]["vault"], Key="kept", Body=b"bytes"
+    )
+
+
+def _kept(stack):
+    found = stack.client("dynamodb").get_item(
+        TableName=stack.content["tables"]["things"], Key=ITEM
+    )
+    body = stack.client("s3").get_object(Bucket=stack.content["buckets"]["vault"], Key="kept")
+    return found.get("Item") == ITEM and body["Body"].read() == b"bytes"
+
+
+def _claims(stack, given):
+    keys = jwt.PyJWKClient(f"{stack.content['issuers']['agent']}/jwks")
+    return jwt.decode(
+        given, keys.get_signing_key_from_jwt(given), algorithms=["RS256"], audience="dmp"
+    )
+
+
+def test_a_restart_keeps_data_addresses_and_tokens(cloud):
+    with cloud() as running:
+        before = running.stack
+        _put(before)
+        given = token(before.content, *AGENT)
+        first = httpx.get(f"{before.api}/health")
+        assert first.status_code == 200
+    with cloud() as running:
+        after = running.stack
+        kept = {name: value for name, value in after.content.items() if name not in {"api", "fhir"}}
+        assert kept.items() <= before.content.items()
+        assert running.reconciled == []
+        assert _kept(after)
+        assert _claims(after, given)["caisse"] == "751"
+        assert httpx.get(f"{after.api}/health").status_code == 200
+
+
+def test_a_killed_cloud_finds_what_its_last_checkpoint_saved(cloud, monkeypatch):
+    monkeypatch.setenv("DMP_CHECKPOINT_SECONDS", "0.5")
+    with cloud() as running:
+        home = running.stack.home
+        _put(running.stack)
+        _until_saved(home.state / "dynamodb.json", "kept")
+        os.kill(running.process.pid, signal.SIGKILL)
+        running.process.wait()
+        assert (home.path / "cloud.pid").exists()
+        assert home.pid() is None  # the file is stale, and known to be
+        issuer = running.stack.content["issuers"]["agent"]
+        end = time.monotonic() + 5
+        while lifecycle.answers(issuer):
+            assert time.monotonic() < end, "the identity providers outlive the cloud"
+            time.sleep(0.05)
+    with cloud() as running:
+        assert _kept(running.stack)
+        assert httpx.get(f"{running.stack.api}/health").status_code == 200
+
+
+def _until_saved(file, text):
+    end = time.monotonic() + 20
+    while not file.exists() or text not in file.read_text():
+        assert time.monotonic() < end, f"no checkpoint in {file}"
+        time.sleep(0.1)
+
+
+def test_two_clouds_run_side_by_side(tmp_path, probe):
+    with own_cloud(tmp_path / "one", probe) as one, own_cloud(tmp_path / "two", probe) as two:
+        _put(one.stack)
+        ours = {one.stack.api, one.stack.aws_endpoint, *one.stack.content["issuers"].values()}
+        theirs = {two.stack.api, two.stack.aws_endpoint, *two.stack.content["issuers"].values()}
+        assert not ours & theirs
+        found = two.stack.client("dynamodb").get_item(
+            TableName=two.stack.content["tables"]["things"], Key=ITEM
+        )
+        assert "Item" not in found
+        with pytest.raises(HomeError, match="already running"):
+            lifecycle.start(one.stack.home, progress=print, templates=probe)
+        with pytest.raises(HomeError, match="dmp down"):
+            one.stack.home.wipe()
+
+
+def test_a_port_that_somebody_else_has_is_refused(tmp_path, probe):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(PortTaken, match=f"port {port} is taken"):
+            lifecycle.start(
+                Home.at(tmp_path / "home"), port=port, progress=print, templates=probe
+            )
+    assert Home.at(tmp_path / "home").pid() is None
+
+
+def test_ports_are_those_of_the_last_start_unless_somebody_took_them():
+    kept = choose(free_port(), None)
+    again = {
+        "api": kept.api_url,
+        "aws_endpoint": kept.aws_url,
+        "issuers": {kind: kept.issuer_url(kind) for kind in kept.issuers},
+    }
+    assert choose(None, again) == kept
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", kept.aws))
+        taken.listen()
+        moved = choose(None, again)
+    assert moved.aws != kept.aws
+    assert (moved.api, dict(moved.issuers)) == (kept.api, dict(kept.issuers))
+
+
+def test_the_parameters_of_a_template_say_where_things_are(cloud):
+    with cloud() as running:
+        stacks = running.stack.client("cloudformation").describe_stacks(StackName="dmp-probe")
+        outputs = {one["OutputKey"]: one["OutputValue"] for one in stacks["Stacks"][0]["Outputs"]}
+        assert outputs["UrlGiven"] == running.stack.api
+        issuers = json.loads(outputs["IssuersGiven"])
+        assert set(issuers) == {"patient", "professional", "agent", "system"}
+        agent = running.stack.content["issuers"]["agent"]
+        assert issuers["agent"] == {"issuer": agent, "jwks": f"{agent}/jwks", "audience": "dmp"}
+
+
+def test_a_changed_template_updates_the_stack_and_keeps_its_data(tmp_path):
+    def change(template):
+        template["Resources"]["HealthMethod"]["Properties"]["AuthorizationType"] = "CUSTOM"
+        template["Resources"]["HealthMethod"]["Properties"]["AuthorizerId"] = {
+            "Ref": "TokenAuthorizer"
+        }
+        secret = template["Resources"]["Secret"]["Properties"]
+        secret["Description"] = "changed"
+
+    home = tmp_path / "home"
+    with own_cloud(home, probe_templates(tmp_path / "first")) as running:
+        _put(running.stack)
+        secret = _output(running.stack, "SecretRef")
+        assert httpx.get(f"{running.stack.api}/health").status_code == 200
+    with own_cloud(home, probe_templates(tmp_path / "second", change)) as running:
+        assert _kept(running.stack)
+        assert _output(running.stack, "SecretRef") == secret
+        assert httpx.get(f"{running.stack.api}/health").status_code == 401
+
+
+def _output(stack, key):
+    stacks = stack.client("cloudformation").describe_stacks(StackName="dmp-probe")["Stacks"]
+    return next(one["OutputValue"] for one in stacks[0]["Outputs"] if one["OutputKey"] == key)
+
+
+def test_a_stack_that_fails_names_the_resource_and_leaves_nothing_running(tmp_path):
+    def change(template):
+        template["Resources"]["Broken"] = {
+            "Type": "AWS::ApiGateway::GatewayResponse",
+            "Properties": {"RestApiId": {"Ref": "Rest"}, "ResponseType": "NO_SUCH_TYPE"},
+        }
+
+    home = Home.at(tmp_path / "home")
+    with pytest.raises(DeployError, match="Broken"):
+        lifecycle.start(
+            home,
+            port=free_port(),
+            progress=print,
+            templates=probe_templates(tmp_path / "assembly", change),
+        )
+    assert home.pid() is None
+    with own_cloud(home.path, probe_templates(tmp_path / "mended")) as running:
+        assert httpx.get(f"{running.stack.api}/health").status_code == 200
+
+
+def test_a_folder_that_holds_something_else_is_never_wiped(tmp_path):
+    precious = tmp_path / "precious.txt"
+    precious.write_text("text")
+    with pytest.raises(HomeError, match="nothing was removed"):
+        Home.at(tmp_path).wipe()
+    assert precious.exists()
+
+
+def _dmp(*arguments, home):
+    return subprocess.run(
+        [sys.executable, "-m", "infra.local", arguments[0], "--home", home, *arguments[1:]],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+@pytest.fixture
+def written(tmp_path, probe):
+    probe(print)
+    return tmp_path / "assembly"
+
+
+def test_the_command_starts_reports_and_stops(tmp_path, written):
+    home = tmp_path / "home"
+    start = ("up", "--detach", "--port", str(free_port()), "--assembly", str(written))
+    try:
+        first = _dmp(*start, home=home)
+        assert first.returncode == 0, first.stderr
+        status = _dmp("status", "--json", home=home)
+        state = json.loads(status.stdout)
+        assert (status.returncode, state["pid"]) == (0, Home.at(home).pid())
+        assert all(one["answers"] for one in state["up"].values())
+        again = _dmp(*start, home=home)
+        assert again.returncode == 1
+        assert "already running" in again.stderr
+        assert "Traceback" not in again.stderr
+        given = _dmp("token", *AGENT, home=home)
+        assert len(given.stdout.strip().split(".")) == 3
+        assert _dmp("inbox", "--json", home=home).stdout.strip() == "[]"
+    finally:
+        stopped = _dmp("down", home=home)
+    assert (stopped.returncode, stopped.stdout.strip()) == (0, "stopped")
+    assert _dmp("down", home=home).stdout.startswith("nothing was running")
+    assert _dmp("status", home=home).returncode == 3
+    refused = _dmp("token", *AGENT, home=home)
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert "dmp up" in refused.stderr
+
+
+@pytest.fixture
+def foreground(tmp_path, written):
+    """``dmp up`` as a user runs it, once it is up."""
+    home = Home.at(tmp_path / "home")
+    process = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "infra.local", "up", "--home", str(home.path)),
+            *("--port", str(free_port()), "--assembly", str(written)),
+        ],
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    end = time.monotonic() + 60
+    while not home.stack_file.exists():
+        assert process.poll() is None
+        assert time.monotonic() < end
+        time.sleep(0.1)
+    yield process, home
+    if process.poll() is None:
+        process.kill()
+        process.wait()
+
+
+@pytest.mark.parametrize("signalled", [signal.SIGINT, signal.SIGTERM])
+def test_interrupting_the_command_saves_and_stops_everything(foreground, signalled):
+    process, home = foreground
+    process.send_signal(signalled)
+    assert process.wait(timeout=30) == 0
+    assert home.pid() is None
+    assert "dmp-probe" in (home.state / "cloudformation.json").read_text()
+
+
+def test_a_cloud_does_not_outlive_the_command_that_started_it(foreground):
+    process, home = foreground
+    process.kill()
+    process.wait()
+    end = time.monotonic() + 30
+    while home.pid() is not None:
+        assert time.monotonic() < end
+        time.sleep(0.1)
