@@ -1,3 +1,4 @@
+# ruff: noqa: S608 - the files are the test's own
 """Each row of an extract is typed, or set aside with its line, column and reason."""
 
 from __future__ import annotations
@@ -51,7 +52,9 @@ def clean(body: bytes, table: str = "ER_PRS_F", *, lenient: bool = False, people
                 names = [column[0] for column in engine._base.description]
                 good = [dict(zip(names, row, strict=True)) for row in good]
             if tally.kept < tally.read:
-                found = engine.run(f"SELECT line_no, \"column\", reason FROM read_parquet('{desk}/rejected')")
+                found = engine.run(
+                    f"SELECT line_no, \"column\", reason FROM read_parquet('{desk}/rejected')"
+                )
                 wrong = {line: (column, reason) for line, column, reason in found}
         assert tally.read == tally.kept + len(wrong) == len(good) + len(wrong)
         return good, wrong
@@ -224,7 +227,7 @@ def slow_day(text: str):
     for shape, form in zip(_SHAPES, _DAYS, strict=True):
         if re.fullmatch(shape, text, re.ASCII):
             try:
-                day = datetime.strptime(text, form).date()
+                day = datetime.strptime(text, form).date()  # noqa: DTZ007
             except ValueError:
                 return "impossible-date"
             return day if 1900 <= day.year < 2100 else "impossible-date"
@@ -244,14 +247,12 @@ def slow_value(form: Form, text: str):
     return int(number) if form is Form.WHOLE else number
 
 
-def slow_fault(row: dict[str, str]):
+def slow_fault(row: dict[str, str]):  # noqa: C901, PLR0911 - obvious, not short
     """The first thing wrong with a service row, column by column."""
     values = {}
     for column in SERVICES.columns:
         text = row[column.name].strip(" ")
-        absent = not text or (
-            column.form is Form.DAY and text in {"01/01/1600", "1600-01-01"}
-        )
+        absent = not text or (column.form is Form.DAY and text in {"01/01/1600", "1600-01-01"})
         if absent:
             if column.filled:
                 return column.name, "missing"
