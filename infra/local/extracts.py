@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from infra.local import place
+from infra.local.home import Home
+from infra.local.stack import Stack
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -323,6 +325,13 @@ def _day(text: str) -> date:
         return date.fromisoformat(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is no day (YYYY-MM-DD)") from None
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """`dmp import` against the local cloud that runs in `--home`; HomeError when none does."""
+    home = Home.at(arguments.home)
+    Stack.load(home)
+    return run(arguments, home.stack() or {})
 
 
 def run(arguments: argparse.Namespace, stack: Mapping[str, Any]) -> int:

@@ -13,10 +13,9 @@ NEEDS = "infra.local.extracts"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("path", metavar="PATH", help="folder of the extract")
-    parser.add_argument("--as-of", metavar="DATE", help='what is "today" for an old extract')
-    parser.add_argument("--wait", action="store_true", help="until the import is over")
-    parser.add_argument("--json", action="store_true", help="for programs")
+    from infra.local.extracts import add_arguments as add  # noqa: PLC0415 - its own arguments
+
+    add(parser)
 
 
 def run(options: argparse.Namespace) -> int:
