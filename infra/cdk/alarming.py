@@ -26,7 +26,9 @@ class Alarm:
 
     name: str
     """Without the stage; the name of its page."""
-    family: Literal["errors", "throttles", "slow", "lag", "waiting", "dead-letters", "workflow", "api"]
+    family: Literal[
+        "errors", "throttles", "slow", "lag", "waiting", "dead-letters", "workflow", "api"
+    ]
     subject: str
     """Function, queue or workflow that it watches, without the stage."""
     namespace: str
@@ -47,7 +49,14 @@ def of_function(function: Function) -> tuple[Alarm, ...]:
 
     def on(family: str, metric: str, threshold: float, **more: object) -> Alarm:
         return Alarm(
-            f"{name}-{family}", family, name, "AWS/Lambda", metric, "FunctionName", threshold, **more  # type: ignore[arg-type]
+            f"{name}-{family}",
+            family,
+            name,
+            "AWS/Lambda",
+            metric,
+            "FunctionName",
+            threshold,
+            **more,  # type: ignore[arg-type]
         )
 
     alarms = [
@@ -102,7 +111,14 @@ def of_workflows(names: Iterable[str]) -> tuple[Alarm, ...]:
     """Executions that failed, and executions that ran out of time."""
     return tuple(
         Alarm(
-            f"{name}-{suffix}", "workflow", name, "AWS/States", metric, "StateMachineArn", 1, unit="executions"
+            f"{name}-{suffix}",
+            "workflow",
+            name,
+            "AWS/States",
+            metric,
+            "StateMachineArn",
+            1,
+            unit="executions",
         )
         for name in names
         for suffix, metric in (("failed", "ExecutionsFailed"), ("timed-out", "ExecutionsTimedOut"))
@@ -112,7 +128,16 @@ def of_workflows(names: Iterable[str]) -> tuple[Alarm, ...]:
 def of_api() -> tuple[Alarm, ...]:
     """Answers that are our fault, and slowness that callers feel."""
     return (
-        Alarm("api-server-errors", "api", "api", "AWS/ApiGateway", "5XXError", "ApiName", 5, unit="answers"),
+        Alarm(
+            "api-server-errors",
+            "api",
+            "api",
+            "AWS/ApiGateway",
+            "5XXError",
+            "ApiName",
+            5,
+            unit="answers",
+        ),
         Alarm(
             "api-slow",
             "api",

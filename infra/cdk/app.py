@@ -80,7 +80,9 @@ def synthesise(selected: Stage, content: House, out: Path) -> None:
     DataStack(app, f"{prefix}-data", estate, **named("data"))
     imports = ImportsStack(app, f"{prefix}-imports", estate, content, **named("imports"))
     api = ApiStack(app, f"{prefix}-api", estate, content, **named("api"))
-    operations = OperationsStack(app, f"{prefix}-operations", estate, content, **named("operations"))
+    operations = OperationsStack(
+        app, f"{prefix}-operations", estate, content, **named("operations")
+    )
     api.add_stack_dependency(imports)
     operations.add_stack_dependency(api)
     app.synth()

@@ -39,7 +39,12 @@ _ACTIONS = {
     ("states", "startExecution"): ("states:StartExecution",),
     ("sfn", "startExecution"): ("states:StartExecution",),
     ("s3", "listObjectsV2"): ("s3:ListBucket",),
-    ("s3", "putObject"): ("s3:PutObject", "s3:GetObject", "s3:ListMultipartUploadParts", "s3:AbortMultipartUpload"),
+    ("s3", "putObject"): (
+        "s3:PutObject",
+        "s3:GetObject",
+        "s3:ListMultipartUploadParts",
+        "s3:AbortMultipartUpload",
+    ),
 }
 
 
@@ -115,7 +120,9 @@ def _definition(path: Path, known: frozenset[str]) -> Definition:
         name=path.name.removesuffix(".asl.json"),
         text=text,
         used=used,
-        rights=tuple((subject, tuple(sorted(actions))) for subject, actions in sorted(rights.items())),
+        rights=tuple(
+            (subject, tuple(sorted(actions))) for subject, actions in sorted(rights.items())
+        ),
         distributed='"Mode":"DISTRIBUTED"' in text,
     )
 
@@ -127,7 +134,9 @@ def _calls(node: Any, name: str = "") -> Iterator[tuple[str, str, Mapping[str, A
         if isinstance(resource, str):
             yield name, resource, node.get("Parameters") or node.get("Arguments") or {}
         for key, value in node.items():
-            yield from _calls(value, key if key not in ("States", "Iterator", "ItemProcessor") else name)
+            yield from _calls(
+                value, key if key not in ("States", "Iterator", "ItemProcessor") else name
+            )
     elif isinstance(node, list):
         for each in node:
             yield from _calls(each, name)
@@ -142,7 +151,9 @@ def _rights(
         return
     called = _INTEGRATION.fullmatch(resource)
     if called is None:
-        raise DefinitionError(f"{where}: {state}: {resource!r} is no service integration known here")
+        raise DefinitionError(
+            f"{where}: {state}: {resource!r} is no service integration known here"
+        )
     service, action = called["service"], called["action"]
     if (service, action) == ("events", "putEvents"):
         for entry in arguments.get("Entries", ()):

@@ -67,7 +67,9 @@ def document(root: Path, functions: Iterable[Function], routes: Sequence[Route])
         raise RoutesError(f"messages.py describes what no route answers: {', '.join(strangers)}")
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:
-        told = described["operations"].get(f"{route.method} {route.path}", [route.area, None, None, 200])
+        told = described["operations"].get(
+            f"{route.method} {route.path}", [route.area, None, None, 200]
+        )
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, *told[1:])
     whole = {
         "openapi": "3.1.0",
@@ -98,7 +100,11 @@ _ERRORS: dict[str, Any] = {
         "description": "RFC 9457 problem details",
         "required": ["type", "title", "status"],
         "properties": {
-            "type": {"type": "string", "format": "uri", "examples": [f"{answers.PROBLEM}not-found"]},
+            "type": {
+                "type": "string",
+                "format": "uri",
+                "examples": [f"{answers.PROBLEM}not-found"],
+            },
             "title": {"type": "string"},
             "status": {"type": "integer"},
             "errors": {
@@ -129,7 +135,9 @@ _ERRORS: dict[str, Any] = {
 _RESPONSES: dict[str, Any] = {
     "Problem": {
         "description": "Refused",
-        "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
+        "content": {
+            "application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}
+        },
     },
     "OperationOutcome": {
         "description": "Refused",

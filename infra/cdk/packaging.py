@@ -163,7 +163,9 @@ def uv() -> str:
     except ImportError:
         found = shutil.which("uv")
         if found is None:
-            raise PackagingError("uv is not installed: pip install -r requirements/bootstrap.txt") from None
+            raise PackagingError(
+                "uv is not installed: pip install -r requirements/bootstrap.txt"
+            ) from None
         return found
     return find_uv_bin()
 
@@ -212,7 +214,9 @@ def _area(store: Path, root: Path, folder: Path, generated: Mapping[str, bytes])
         for name, content in _sources(folder, drop=("rights.json",)).items()
     }
     files["functions/__init__.py"] = (root / "functions/__init__.py").read_bytes()
-    files.update({f"functions/{folder.name}/{name}": content for name, content in generated.items()})
+    files.update(
+        {f"functions/{folder.name}/{name}": content for name, content in generated.items()}
+    )
     return _stage(store, f"area-{folder.name}", files)
 
 

@@ -207,7 +207,8 @@ def read(root: Path) -> tuple[Function, ...]:
     Raises RightsError on the first file that is not exact.
     """
     workflows = {
-        path.name.removesuffix(".asl.json") for path in (root / "infra/workflows").glob("*.asl.json")
+        path.name.removesuffix(".asl.json")
+        for path in (root / "infra/workflows").glob("*.asl.json")
     }
     found: list[Function] = []
     for path in sorted((root / "functions").glob("*/rights.json")):
@@ -249,7 +250,9 @@ def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
 def _functions(folder: Path, module: str, entry: Entry, where: str) -> list[Function]:
     source = folder / f"{module}.py"
     if not source.is_file():
-        raise RightsError(f"{where}: names {module}, but functions/{folder.name}/{module}.py is not there")
+        raise RightsError(
+            f"{where}: names {module}, but functions/{folder.name}/{module}.py is not there"
+        )
     handlers = entry.handlers or (["app"] if entry.kind == "http" else ["handler"])
     defined = _defined(source)
     for handler in handlers:
@@ -280,7 +283,10 @@ def _defined(source: Path) -> set[str]:
                 names.add(name)
             case ast.Assign(targets=targets):
                 names.update(
-                    each.id for target in targets for each in ast.walk(target) if isinstance(each, ast.Name)
+                    each.id
+                    for target in targets
+                    for each in ast.walk(target)
+                    if isinstance(each, ast.Name)
                 )
             case ast.AnnAssign(target=ast.Name(id=name)):
                 names.add(name)

@@ -64,7 +64,11 @@ def environment(root: Path) -> dict[str, str]:
     }
     layers = [root / "layers/dmp/python", root / "layers/policies/python"]
     return {
-        **{name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "DMP_"))},
+        **{
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("AWS_", "DMP_"))
+        },
         **settings,
         "AWS_ACCESS_KEY_ID": "none",
         "AWS_SECRET_ACCESS_KEY": "none",
@@ -98,7 +102,9 @@ def read(root: Path, functions: Iterable[Function]) -> tuple[Route, ...]:
     for route in routes:
         other = claimed.setdefault((route.path, route.method), route)
         if other != route:
-            raise RoutesError(f"{route.method} {route.path} is in both {other.area} and {route.area}")
+            raise RoutesError(
+                f"{route.method} {route.path} is in both {other.area} and {route.area}"
+            )
     _one_name_per_place(routes)
     return tuple(routes)
 

@@ -132,7 +132,9 @@ def stage(name: str, environ: Mapping[str, str] | None = None) -> Stage:
     environ = os.environ if environ is None else environ
     issuers = environ.get("DMP_ISSUERS") or "{}"
     if not isinstance(json.loads(issuers), dict):
-        raise ValueError("DMP_ISSUERS must be a JSON object: kind of actor -> issuer, jwks, audience")
+        raise ValueError(
+            "DMP_ISSUERS must be a JSON object: kind of actor -> issuer, jwks, audience"
+        )
     region = environ.get("CDK_DEFAULT_REGION") or environ.get("AWS_REGION")
     return replace(
         found,

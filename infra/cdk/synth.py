@@ -151,9 +151,7 @@ def _used(path: Path) -> float:
 
 def _reason(output: str, errors: str) -> str:
     """What a person needs of the child's output: our own error alone, else everything."""
-    ours = re.search(
-        r"^infra\.cdk\.\w+\.(?:Routes|Packaging)Error: (.*)", errors, re.M | re.S
-    )
+    ours = re.search(r"^infra\.cdk\.\w+\.(?:Routes|Packaging)Error: (.*)", errors, re.MULTILINE | re.DOTALL)
     if ours:
         return ours[1].strip()
     findings, _, _ = errors.partition("jsii.errors.JavaScriptError")

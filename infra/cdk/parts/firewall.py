@@ -130,20 +130,24 @@ def _method(method: str) -> aws_wafv2.CfnWebACL.StatementProperty:
     )
 
 
-def _all(*statements: aws_wafv2.CfnWebACL.StatementProperty) -> aws_wafv2.CfnWebACL.StatementProperty:
+def _all(
+    *statements: aws_wafv2.CfnWebACL.StatementProperty,
+) -> aws_wafv2.CfnWebACL.StatementProperty:
     return _Statement(
         and_statement=aws_wafv2.CfnWebACL.AndStatementProperty(statements=list(statements))
     )
 
 
 def _not(statement: aws_wafv2.CfnWebACL.StatementProperty) -> aws_wafv2.CfnWebACL.StatementProperty:
-    return _Statement(
-        not_statement=aws_wafv2.CfnWebACL.NotStatementProperty(statement=statement)
-    )
+    return _Statement(not_statement=aws_wafv2.CfnWebACL.NotStatementProperty(statement=statement))
 
 
 def _rule(
-    priority: int, name: str, statement: aws_wafv2.CfnWebACL.StatementProperty, body: str, status: int
+    priority: int,
+    name: str,
+    statement: aws_wafv2.CfnWebACL.StatementProperty,
+    body: str,
+    status: int,
 ) -> aws_wafv2.CfnWebACL.RuleProperty:
     return aws_wafv2.CfnWebACL.RuleProperty(
         name=name,

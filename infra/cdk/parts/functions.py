@@ -26,7 +26,12 @@ if TYPE_CHECKING:
 
 RUNTIME = "python3.13"
 _READS_STREAM = ("dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator")
-_READS_QUEUE = ("sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage")
+_READS_QUEUE = (
+    "sqs:ChangeMessageVisibility",
+    "sqs:DeleteMessage",
+    "sqs:GetQueueAttributes",
+    "sqs:ReceiveMessage",
+)
 
 
 def retention(days: int) -> aws_logs.RetentionDays:
@@ -183,7 +188,8 @@ class ServiceFunction(Construct):
                 iam.PolicyStatement(actions=list(_READS_STREAM), resources=[stream]),
                 iam.PolicyStatement(actions=["dynamodb:ListStreams"], resources=["*"]),
                 iam.PolicyStatement(
-                    actions=["sqs:SendMessage"], resources=[estate.queue_arn("streams-dead-letters")]
+                    actions=["sqs:SendMessage"],
+                    resources=[estate.queue_arn("streams-dead-letters")],
                 ),
                 decrypting(estate, catalogue.TABLES[source].key),
             ]

@@ -118,7 +118,13 @@ class Gateway(Construct):
             resource.add_cors_preflight(
                 allow_origins=["*"],  # a bearer token is no cookie: it is sent on purpose
                 allow_methods=sorted({route.method for route in found}),
-                allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "If-Match", "Accept-Language"],
+                allow_headers=[
+                    "Authorization",
+                    "Content-Type",
+                    "Idempotency-Key",
+                    "If-Match",
+                    "Accept-Language",
+                ],
                 expose_headers=["ETag", "Location"],
                 max_age=Duration.hours(1),
             )
@@ -148,7 +154,11 @@ class Gateway(Construct):
                     "Content-Type": "'application/json'",
                     "Cache-Control": "'no-store'",
                     "Access-Control-Allow-Origin": "'*'",
-                    **({"WWW-Authenticate": "'Bearer realm=\"dmp\"'"} if answer.status == 401 else {}),  # noqa: PLR2004
+                    **(
+                        {"WWW-Authenticate": "'Bearer realm=\"dmp\"'"}
+                        if answer.status == 401
+                        else {}
+                    ),
                 },
                 templates={"application/json": answer.both},
             )
@@ -170,7 +180,9 @@ class Gateway(Construct):
                         "account-wide logging; AWS prescribes this policy for it."
                     }
                     if stage.aws
-                    else {"AwsSolutions-APIG3": "The local cloud has no WAF; its front stands in for the rule."}
+                    else {
+                        "AwsSolutions-APIG3": "The local cloud has no WAF; its front stands in for the rule."
+                    }
                 ),
             },
         )

@@ -44,9 +44,7 @@ ANY_RESOURCE = {
 """The only actions ever allowed on every resource, each with the reason."""
 
 
-def statements(
-    estate: Estate, rights: Mapping[str, Sequence[str]]
-) -> list[iam.PolicyStatement]:
+def statements(estate: Estate, rights: Mapping[str, Sequence[str]]) -> list[iam.PolicyStatement]:
     """`{"table:accounts": ["dynamodb:GetItem"]}` as statements, one per set of ARNs."""
     made: list[iam.PolicyStatement] = []
     for resource, actions in sorted(rights.items()):

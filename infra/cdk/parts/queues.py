@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from infra.cdk.parts.estate import Estate
 
 
-def dead_letters(scope: Construct, estate: Estate, name: str, sources: Sequence[str] = ()) -> aws_sqs.Queue:
+def dead_letters(
+    scope: Construct, estate: Estate, name: str, sources: Sequence[str] = ()
+) -> aws_sqs.Queue:
     """A queue that keeps for 14 days what could not be handled; only `sources` may redrive to it."""
     made = aws_sqs.Queue(
         scope,
@@ -38,7 +40,8 @@ def dead_letters(scope: Construct, estate: Estate, name: str, sources: Sequence[
     )
     made.node.default_child.add_property_override("RedriveAllowPolicy", allowed)  # type: ignore[union-attr]
     acknowledge(
-        made, {"AwsSolutions-SQS3": "It is a dead-letter queue; an alarm watches for its first message."}
+        made,
+        {"AwsSolutions-SQS3": "It is a dead-letter queue; an alarm watches for its first message."},
     )
     return made
 

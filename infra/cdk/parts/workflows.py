@@ -52,7 +52,8 @@ class Workflow(Construct):
             removal_policy=removal(stage),
         )
         granted = [
-            statement for subject, actions in definition.rights
+            statement
+            for subject, actions in definition.rights
             for statement in _statements(estate, values, subject, actions)
         ]
         role = iam.Role(
@@ -111,7 +112,11 @@ class Workflow(Construct):
                 actions=["states:StartExecution"], resources=[estate.workflow_arn(definition.name)]
             ),
             iam.PolicyStatement(
-                actions=["states:DescribeExecution", "states:StopExecution", "states:RedriveExecution"],
+                actions=[
+                    "states:DescribeExecution",
+                    "states:StopExecution",
+                    "states:RedriveExecution",
+                ],
                 resources=[estate.children_arn(definition.name)],
             ),
         ]
@@ -126,7 +131,10 @@ def values(estate: Estate, house: House) -> dict[str, str]:
             for function in house.functions
             for name in function.substitutions
         },
-        **{f"Workflow{named(each.name)}Arn": estate.workflow_arn(each.name) for each in house.definitions},
+        **{
+            f"Workflow{named(each.name)}Arn": estate.workflow_arn(each.name)
+            for each in house.definitions
+        },
         **{f"Table{named(name)}": table.table_name for name, table in estate.tables.items()},
         **{f"Bucket{named(name)}": bucket.bucket_name for name, bucket in estate.buckets.items()},
         **{f"Queue{named(name)}": queue.queue_url for name, queue in estate.queues.items()},
@@ -212,7 +220,9 @@ def recurs(scope: Construct, estate: Estate, workflow: Workflow, aside: aws_sqs.
             arn=arn,
             role_arn=role.role_arn,
             input="{}",
-            dead_letter_config=aws_scheduler.CfnSchedule.DeadLetterConfigProperty(arn=aside.queue_arn),
+            dead_letter_config=aws_scheduler.CfnSchedule.DeadLetterConfigProperty(
+                arn=aside.queue_arn
+            ),
             retry_policy=aws_scheduler.CfnSchedule.RetryPolicyProperty(
                 maximum_retry_attempts=5, maximum_event_age_in_seconds=3600
             ),

@@ -30,7 +30,9 @@ class ApiStack(Stack):
             for each in house.functions
             if each.kind in ("http", "authorizer")
         }
-        authorizer = next((each for each in functions.values() if each.spec.kind == "authorizer"), None)
+        authorizer = next(
+            (each for each in functions.values() if each.spec.kind == "authorizer"), None
+        )
         gateway = Gateway(
             self,
             estate.stage,

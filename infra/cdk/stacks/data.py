@@ -22,7 +22,10 @@ class DataStack(Stack):
     def __init__(self, scope: Construct, name: str, estate: Estate, **options: object) -> None:
         super().__init__(scope, name, **options)  # type: ignore[arg-type]
         stage = estate.stage
-        within = {kind: Construct(self, kind) for kind in ("keys", "tables", "buckets", "secrets", "buses")}
+        within = {
+            kind: Construct(self, kind)
+            for kind in ("keys", "tables", "buckets", "secrets", "buses")
+        }
         for each in catalogue.KEYS:
             estate.keys[each] = storage.key(within["keys"], each, stage)
             CfnOutput(self, f"Key{pascal(each)}", value=estate.keys[each].key_arn)

@@ -27,9 +27,7 @@ class ImportsStack(Stack):
         self, scope: Construct, name: str, estate: Estate, house: House, **options: object
     ) -> None:
         super().__init__(scope, name, **options)  # type: ignore[arg-type]
-        aside = {
-            each: queues.dead_letters(self, estate, each) for each in SHARED_DEAD_LETTERS
-        }
+        aside = {each: queues.dead_letters(self, estate, each) for each in SHARED_DEAD_LETTERS}
         for each, spec in catalogue.QUEUES.items():
             made = queues.queue(self, estate, each, spec, _consumer_timeout(house, each))
             queues.rules(self, estate, each, spec, aside["rules-dead-letters"])
@@ -57,7 +55,11 @@ class ImportsStack(Stack):
             workflow = workflows.Workflow(self, estate, definition, values)
             workflows.starts(self, estate, workflow, aside["rules-dead-letters"])
             workflows.recurs(self, estate, workflow, aside["schedules-dead-letters"])
-            CfnOutput(self, f"Workflow{pascal(definition.name)}", value=estate.workflow_arn(definition.name))
+            CfnOutput(
+                self,
+                f"Workflow{pascal(definition.name)}",
+                value=estate.workflow_arn(definition.name),
+            )
 
 
 def _consumer_timeout(house: House, queue: str) -> int:

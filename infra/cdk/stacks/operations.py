@@ -77,7 +77,12 @@ class OperationsStack(Stack):
         minutes = Duration.minutes(5)
 
         def metric(
-            namespace: str, name: str, dimension: str, value: str, label: str, statistic: str = "Sum"
+            namespace: str,
+            name: str,
+            dimension: str,
+            value: str,
+            label: str,
+            statistic: str = "Sum",
         ) -> aws_cloudwatch.Metric:
             return aws_cloudwatch.Metric(
                 namespace=namespace,
@@ -92,11 +97,20 @@ class OperationsStack(Stack):
             return aws_cloudwatch.GraphWidget(title=title, left=list(metrics), width=12)
 
         def api(name: str, label: str, statistic: str = "Sum") -> aws_cloudwatch.Metric:
-            return metric("AWS/ApiGateway", name, "ApiName", physical(stage, "api"), label, statistic)
+            return metric(
+                "AWS/ApiGateway", name, "ApiName", physical(stage, "api"), label, statistic
+            )
 
         def of_functions(name: str, statistic: str = "Sum") -> list[aws_cloudwatch.Metric]:
             return [
-                metric("AWS/Lambda", name, "FunctionName", physical(stage, each.name), each.name, statistic)
+                metric(
+                    "AWS/Lambda",
+                    name,
+                    "FunctionName",
+                    physical(stage, each.name),
+                    each.name,
+                    statistic,
+                )
                 for each in house.functions
             ]
 
@@ -116,8 +130,15 @@ class OperationsStack(Stack):
 
         rows = [
             (
-                graph("API: answers", api("Count", "all"), api("4XXError", "4xx"), api("5XXError", "5xx")),
-                graph("API: latency (ms)", api("Latency", "p50", "p50"), api("Latency", "p95", "p95")),
+                graph(
+                    "API: answers",
+                    api("Count", "all"),
+                    api("4XXError", "4xx"),
+                    api("5XXError", "5xx"),
+                ),
+                graph(
+                    "API: latency (ms)", api("Latency", "p50", "p50"), api("Latency", "p95", "p95")
+                ),
             ),
             (
                 graph("Functions: errors", *of_functions("Errors")),
@@ -144,6 +165,8 @@ class OperationsStack(Stack):
                 graph("Workflows: failed", *of_workflows("ExecutionsFailed")),
             ),
         ]
-        board = aws_cloudwatch.Dashboard(self, "dashboard", dashboard_name=physical(stage, "overview"))
+        board = aws_cloudwatch.Dashboard(
+            self, "dashboard", dashboard_name=physical(stage, "overview")
+        )
         for row in rows:
             board.add_widgets(*row)
