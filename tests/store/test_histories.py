@@ -45,7 +45,7 @@ def saved(histories, stored):
 
 def many(count: int, generation: int = 1):
     """Lines that no compression makes small."""
-    chance = random.Random(generation)
+    chance = random.Random(generation)  # noqa: S311
     return history(
         *(
             line(
@@ -182,9 +182,7 @@ def test_a_document_of_another_generation_is_not_announced(histories):
 
 def test_a_reader_never_sees_parts_of_two_generations(histories, dynamodb):
     saved(histories, history(line()))
-    dynamodb.delete_item(
-        TableName="history", Key=encode({"pk": f"REC#{RECORD}", "sk": "PART#1#0"})
-    )
+    dynamodb.delete_item(TableName="history", Key=encode({"pk": f"REC#{RECORD}", "sk": "PART#1#0"}))
     with pytest.raises(Busy):
         histories.of(RECORD)
 

@@ -45,7 +45,10 @@ STEPS = [name for name in FUNCTIONS if "Fail" not in name]
 CONSULTATION = service(PRS_NAT_REF="1110", PRS_ORD_NUM="1")
 MEDICINE = service(PRS_NAT_REF="3313", PRS_ORD_NUM="2", PRS_ACT_QTE="3", PRS_PAI_MNT="6.00")
 PARTLY_BACK = MEDICINE | {
-    "PRS_ORD_NUM": "3", "FLX_TRT_DTD": "20/06/2024", "PRS_ACT_QTE": "-1", "PRS_PAI_MNT": "-2.00",
+    "PRS_ORD_NUM": "3",
+    "FLX_TRT_DTD": "20/06/2024",
+    "PRS_ACT_QTE": "-1",
+    "PRS_PAI_MNT": "-2.00",
 }
 ACT = service(PRS_NAT_REF="1351", PRS_ORD_NUM="4", EXE_SOI_DTD="05/06/2024")
 ACT_BACK = ACT | {"PRS_ORD_NUM": "5", "PRS_ACT_QTE": "-1", "PRS_PAI_MNT": "-26.50"}
@@ -62,8 +65,19 @@ TWIN = service(PRS_NAT_REF="1113", PRS_ORD_NUM="12", BEN_RNG_GEM="2")
 FILES = {
     "ER_PRS_F.csv": csv_of(
         [
-            CONSULTATION, CONSULTATION, MEDICINE, PARTLY_BACK, ACT, ACT_BACK, STAY, SUPPLEMENT,
-            TOO_OLD, FIRST_DAY, LAST_DAY, OPENING_DAY, TWIN,
+            CONSULTATION,
+            CONSULTATION,
+            MEDICINE,
+            PARTLY_BACK,
+            ACT,
+            ACT_BACK,
+            STAY,
+            SUPPLEMENT,
+            TOO_OLD,
+            FIRST_DAY,
+            LAST_DAY,
+            OPENING_DAY,
+            TWIN,
         ]
     ),
     "ER_PHA_F.csv": csv_of(
@@ -236,7 +250,9 @@ def test_an_old_extract_shows_what_it_would_have_shown_at_its_time(tmp_path):
 
 def test_a_second_run_on_a_filled_record_changes_nothing(cloud):
     cloud.run()
-    before = {table: items(cloud, table) for table in ("accounts", "history", "documents", "traces")}
+    before = {
+        table: items(cloud, table) for table in ("accounts", "history", "documents", "traces")
+    }
     run = cloud.run()
     assert run.states == ["Begin", "Is there anything to do?", "Nothing to do"]
     after = {table: items(cloud, table) for table in before}
@@ -301,9 +317,7 @@ def test_a_failed_import_says_why_by_class_and_is_restarted_by_running_it_again(
 
 
 @pytest.mark.parametrize("step", STEPS[:3])
-def test_what_was_done_before_a_failure_after_the_work_is_not_done_twice(
-    cloud, step, undisturbed
-):
+def test_what_was_done_before_a_failure_after_the_work_is_not_done_twice(cloud, step, undisturbed):
     def after(name):
         if name == step:
             raise RuntimeError

@@ -15,8 +15,16 @@ from typing import Any
 WORKFLOWS = Path(__file__).parents[2] / "infra/workflows"
 _UNDERSTOOD = {
     "Task": {
-        "Type", "Comment", "Resource", "Parameters", "ResultPath", "TimeoutSeconds", "Retry",
-        "Catch", "Next", "End",
+        "Type",
+        "Comment",
+        "Resource",
+        "Parameters",
+        "ResultPath",
+        "TimeoutSeconds",
+        "Retry",
+        "Catch",
+        "Next",
+        "End",
     },
     "Choice": {"Type", "Comment", "Choices", "Default"},
     "Succeed": {"Type", "Comment"},

@@ -62,8 +62,14 @@ class Histories:
     def head(self, record_id):
         if self.stored is None:
             return None
-        return Head(record_id, self.stored.generation, len(self.stored.lines), self.fingerprint,
-                    self.stored.imported_at, self.document)
+        return Head(
+            record_id,
+            self.stored.generation,
+            len(self.stored.lines),
+            self.fingerprint,
+            self.stored.imported_at,
+            self.document,
+        )
 
     def of(self, record_id):
         return self.stored
@@ -92,7 +98,9 @@ def gathering(rows=(), accepted=(), opened_at=NOW, histories=None):
     use = GatherHistory(
         Records(record(opened_at=opened_at)),
         lambda insured: f"hash of {insured.number}/{insured.birth_rank}",
-        extracts, kept, Tables({}),
+        extracts,
+        kept,
+        Tables({}),
     )
     return use, extracts, kept
 
@@ -101,8 +109,9 @@ def accepted(extract_id, as_of=None):
     return AcceptedExtract(extract_id, "tests", "2024-02", "d", 4, 1, NOW, as_of)
 
 
-@pytest.mark.parametrize("status", [HistoryStatus.PENDING, HistoryStatus.RUNNING,
-                                    HistoryStatus.FAILED])
+@pytest.mark.parametrize(
+    "status", [HistoryStatus.PENDING, HistoryStatus.RUNNING, HistoryStatus.FAILED]
+)
 def test_an_open_record_without_its_history_is_begun(status):
     records = Records(record(history=status))
     assert BeginImport(records)(RECORD)
@@ -128,9 +137,7 @@ def test_what_needs_no_import_is_not_begun(one):
 def test_rows_are_asked_under_the_insurer_s_number_for_the_days_of_the_window():
     use, extracts, _ = gathering()
     use(RECORD, NOW)
-    assert extracts.asked == [
-        ("hash of 279035121518989/1", date(2022, 3, 15), date(2024, 3, 14))
-    ]
+    assert extracts.asked == [("hash of 279035121518989/1", date(2022, 3, 15), date(2024, 3, 14))]
 
 
 def test_the_window_ends_the_day_before_the_opening_as_people_in_france_count_days():
@@ -212,8 +219,9 @@ def test_without_a_stored_history_there_is_nothing_to_document_or_complete():
     assert (traces.written, records.marks) == ([], [])
 
 
-@pytest.mark.parametrize(("lines", "status"), [((line(),), HistoryStatus.COMPLETE),
-                                               ((), HistoryStatus.EMPTY)])
+@pytest.mark.parametrize(
+    ("lines", "status"), [((line(),), HistoryStatus.COMPLETE), ((), HistoryStatus.EMPTY)]
+)
 def test_a_history_is_complete_with_lines_and_empty_without(lines, status):
     histories, records = Histories(), Records(record())
     histories.save(history(*lines), "f")

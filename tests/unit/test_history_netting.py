@@ -29,31 +29,21 @@ def shown(rows, window=WIDE):
 
 def reference(rows):
     """(what, quantity, paid, base, reimbursed) of each service left, by reading row after row."""
-    latest = {}
-    for one in rows:
-        delivery = (one.month, one.extract_id)
-        if one.key not in latest or latest[one.key] < delivery:
-            latest[one.key] = delivery
-    kept = []
-    for one in rows:
-        if (one.month, one.extract_id) != latest[one.key]:
-            continue
-        if one.supplement >= 2 or one.expense == 71:
-            continue
-        if any(same_content(one, other) for other in kept):
-            continue
-        kept.append(one)
+    kept = kept_of(rows)
     services = {}
     for one in kept:
         what = (
-            one.start, one.end or one.start, one.nature, one.detail, one.code,
-            one.performer, one.prescriber, one.structure,
+            one.start,
+            one.end or one.start,
+            one.nature,
+            one.detail,
+            one.code,
+            one.performer,
+            one.prescriber,
+            one.structure,
         )
-        quantity = one.quantity if one.detail_quantity is None else one.detail_quantity
-        if one.detail_quantity is not None and one.quantity < 0 and quantity > 0:
-            quantity = -quantity
         sums = services.setdefault(what, [Decimal(0), [], [], []])
-        sums[0] += quantity
+        sums[0] += counted(one)
         if bears_the_amounts(one, kept):
             sums[1].append(one.paid)
             sums[2].append(one.base)
@@ -63,6 +53,30 @@ def reference(rows):
         if quantity > 0:
             left[(what, quantity, *(add(values) for values in amounts))] += 1
     return left
+
+
+def kept_of(rows):
+    """Of each key the last delivery, each content once, supplements left out."""
+    kept = []
+    for one in rows:
+        last = max((other.month, other.extract_id) for other in rows if other.key == one.key)
+        if (one.month, one.extract_id) != last:
+            continue
+        if one.supplement >= 2 or one.expense == 71:
+            continue
+        if any(same_content(one, other) for other in kept):
+            continue
+        kept.append(one)
+    return kept
+
+
+def counted(one):
+    """The detail's quantity where there is one; a minus on either side takes back."""
+    if one.detail_quantity is None:
+        return one.quantity
+    if one.quantity < 0 and one.detail_quantity > 0:
+        return -one.detail_quantity
+    return one.detail_quantity
 
 
 def same_content(one, other):
@@ -75,15 +89,25 @@ def bears_the_amounts(one, kept):
     return one is min(
         siblings,
         key=lambda r: (
-            r.detail or "", r.code or "", r.line, r.detail_quantity or Decimal(0), r.structure or ""
+            r.detail or "",
+            r.code or "",
+            r.line,
+            r.detail_quantity or Decimal(0),
+            r.structure or "",
         ),
     )
 
 
 def whole(one):
     return replace(
-        one, detail=None, code=None, detail_quantity=None, structure=None, line=0,
-        extract_id="", month="",
+        one,
+        detail=None,
+        code=None,
+        detail_quantity=None,
+        structure=None,
+        line=0,
+        extract_id="",
+        month="",
     )
 
 
@@ -97,8 +121,14 @@ def told(services):
     for one in services:
         what = one.identity
         key = (
-            what.on, what.until, what.nature, what.detail, what.code,
-            what.performer, what.prescriber, what.structure,
+            what.on,
+            what.until,
+            what.nature,
+            what.detail,
+            what.code,
+            what.performer,
+            what.prescriber,
+            what.structure,
         )
         left[(key, one.quantity, one.paid, one.base, one.reimbursed)] += 1
     return left
@@ -182,8 +212,10 @@ def test_a_whole_extract_delivered_again_under_another_name_changes_nothing(extr
 @settings(deadline=None)
 @given(extracts)
 def test_every_service_taken_back_leaves_nothing(extract):
-    back = [reversal(one, key=f"{one.key}-back", month=one.month, extract_id=one.extract_id)
-            for one in extract]
+    back = [
+        reversal(one, key=f"{one.key}-back", month=one.month, extract_id=one.extract_id)
+        for one in extract
+    ]
     assert shown([*extract, *back]) == ()
 
 

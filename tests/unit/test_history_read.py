@@ -50,7 +50,7 @@ class Decisions:
 
 
 class Traces:
-    def __init__(self, broken=False):
+    def __init__(self, *, broken=False):
         self.written = []
         self.broken = broken
 
@@ -71,7 +71,7 @@ class Histories:
 
 
 def reading(stored, *, allowed=True, one=None, broken=False):
-    traces, histories = Traces(broken), Histories(stored)
+    traces, histories = Traces(broken=broken), Histories(stored)
     whose = record(holder=HOLDER.reference) if one is None else one
     gate = Gate(Situations(whose), Decisions(allowed), traces, RecogniseHolder(None))
     return ReadHistory(gate, histories), traces, histories
@@ -88,8 +88,10 @@ def ask(use, actor=DOCTOR, **changes):
 
 
 def search(use, actor=DOCTOR, **query):
-    told = {name.replace("_", "-").lstrip("-") if not name.startswith("_") else name: [value]
-            for name, value in {"patient": RECORD, **query}.items()}
+    told = {
+        name.replace("_", "-").lstrip("-") if not name.startswith("_") else name: [value]
+        for name, value in {"patient": RECORD, **query}.items()
+    }
     return bundle(use(actor, question_of(told), NOW), BASE, told)
 
 
@@ -148,11 +150,22 @@ def test_an_explanation_has_everything_that_fhir_requires():
     use, _, _ = reading(history(line()))
     (entry,) = search(use)["entry"]
     resource = entry["resource"]
-    required = {"status", "type", "use", "patient", "created", "insurer", "provider", "outcome",
-                "insurance"}
+    required = {
+        "status",
+        "type",
+        "use",
+        "patient",
+        "created",
+        "insurer",
+        "provider",
+        "outcome",
+        "insurance",
+    }
     assert required <= set(resource)
     assert (resource["status"], resource["use"], resource["outcome"]) == (
-        "active", "claim", "complete",
+        "active",
+        "claim",
+        "complete",
     )
     assert resource["patient"] == {"reference": f"Patient/{RECORD}"}
     assert len(resource["id"]) <= 64
@@ -161,7 +174,9 @@ def test_an_explanation_has_everything_that_fhir_requires():
     assert "coverage" in insurance
     (item,) = resource["item"]
     assert (item["sequence"], item["servicedDate"], item["quantity"]) == (
-        1, "2024-01-10", {"value": 1},
+        1,
+        "2024-01-10",
+        {"value": 1},
     )
     assert item["productOrService"]["coding"] == [
         {"system": f"urn:oid:{NGAP}", "code": "G", "display": "Consultation de médecine générale"},
@@ -177,7 +192,9 @@ def test_the_holder_reads_what_was_paid_counted_and_given_back():
         for one in resource["item"][0]["adjudication"]
     }
     assert amounts == {
-        "submitted": (26.5, "EUR"), "eligible": (26.5, "EUR"), "benefit": (18.55, "EUR"),
+        "submitted": (26.5, "EUR"),
+        "eligible": (26.5, "EUR"),
+        "benefit": (18.55, "EUR"),
     }
     assert resource["total"] == resource["item"][0]["adjudication"]
 
@@ -187,18 +204,23 @@ def test_an_explanation_names_performer_and_prescriber():
     use, _, _ = reading(stored)
     performer, prescriber = search(use)["entry"][0]["resource"]["careTeam"]
     assert performer["provider"]["identifier"] == {
-        "system": "urn:oid:1.2.250.1.71.4.2.1", "value": "810100997245",
+        "system": "urn:oid:1.2.250.1.71.4.2.1",
+        "value": "810100997245",
     }
     assert prescriber["provider"]["identifier"] == {
-        "system": "urn:dmp:insurer-number", "value": "A2000",
+        "system": "urn:dmp:insurer-number",
+        "value": "A2000",
     }
     assert prescriber["qualification"] == {"text": "Cardiologie"}
 
 
 @pytest.mark.parametrize(
     ("section", "kind"),
-    [(Section.MEDICINES, "pharmacy"), (Section.STAYS, "institutional"),
-     (Section.CARE, "professional")],
+    [
+        (Section.MEDICINES, "pharmacy"),
+        (Section.STAYS, "institutional"),
+        (Section.CARE, "professional"),
+    ],
 )
 def test_an_explanation_is_of_a_kind_of_claim(section, kind):
     use, _, _ = reading(history(line(section=section)))
@@ -207,8 +229,12 @@ def test_an_explanation_is_of_a_kind_of_claim(section, kind):
 
 
 def test_a_stay_says_its_days_and_its_place():
-    stay = line(section=Section.STAYS, until=date(2024, 1, 14), structure="510000029",
-                quantity=Decimal("0.5"))
+    stay = line(
+        section=Section.STAYS,
+        until=date(2024, 1, 14),
+        structure="510000029",
+        quantity=Decimal("0.5"),
+    )
     resource = search(reading(history(stay))[0])["entry"][0]["resource"]
     assert resource["billablePeriod"] == {"start": "2024-01-10", "end": "2024-01-14"}
     assert resource["provider"]["identifier"]["value"] == "1510000029"
@@ -260,8 +286,14 @@ def test_a_page_has_twenty_lines_unless_asked_and_a_hundred_at_most():
 
 STORED = history(
     line(id="1" * 26, on=date(2024, 3, 1), code="C", nature=1111),
-    line(id="2" * 26, on=date(2024, 2, 29), section=Section.MEDICINES, system=CIP13,
-         code="3400935955838", nature=3313),
+    line(
+        id="2" * 26,
+        on=date(2024, 2, 29),
+        section=Section.MEDICINES,
+        system=CIP13,
+        code="3400935955838",
+        nature=3313,
+    ),
     line(id="3" * 26, on=date(2023, 12, 31)),
 )
 
@@ -269,9 +301,18 @@ STORED = history(
 @pytest.mark.parametrize(
     ("value", "days"),
     [
-        ("2024-02-29", [29]), ("2024-02", [29]), ("2024", [1, 29]), ("ge2024-03-01", [1]),
-        ("gt2024-02", [1]), ("gt2023", [1, 29]), ("le2024-02", [29, 31]), ("lt2024", [31]),
-        ("eq2023", [31]), ("sa2024-02-29", [1]), ("eb2024-02-29", [31]), ("2022", []),
+        ("2024-02-29", [29]),
+        ("2024-02", [29]),
+        ("2024", [1, 29]),
+        ("ge2024-03-01", [1]),
+        ("gt2024-02", [1]),
+        ("gt2023", [1, 29]),
+        ("le2024-02", [29, 31]),
+        ("lt2024", [31]),
+        ("eq2023", [31]),
+        ("sa2024-02-29", [1]),
+        ("eb2024-02-29", [31]),
+        ("2022", []),
     ],
 )
 def test_cares_are_found_by_their_day(value, days):
@@ -295,8 +336,14 @@ def test_a_history_is_found_by_the_day_it_was_brought(value, total):
 @pytest.mark.parametrize(
     ("value", "total"),
     [
-        ("G", 1), ("C,G", 2), (f"urn:oid:{CIP13}|3400935955838", 1), (f"{CIP13}|3400935955838", 1),
-        (f"urn:oid:{NGAP}|3400935955838", 0), ("urn:dmp:nature|3313", 1), ("3313", 1), ("X", 0),
+        ("G", 1),
+        ("C,G", 2),
+        (f"urn:oid:{CIP13}|3400935955838", 1),
+        (f"{CIP13}|3400935955838", 1),
+        (f"urn:oid:{NGAP}|3400935955838", 0),
+        ("urn:dmp:nature|3313", 1),
+        ("3313", 1),
+        ("X", 0),
     ],
 )
 def test_cares_are_found_by_their_code_or_their_nature(value, total):
@@ -338,7 +385,9 @@ def test_what_cannot_be_read_is_named_at_once(query, paths):
 
 @given(st.text(max_size=60))
 def test_whatever_a_cursor_holds_it_is_a_place_or_a_fault(cursor):
+    paths = []
     try:
         question_of({"patient": [RECORD], "_cursor": [cursor]})
     except Malformed as refused:
-        assert [fault.path for fault in refused.faults] == ["_cursor"]
+        paths = [fault.path for fault in refused.faults]
+    assert paths in ([], ["_cursor"])

@@ -57,7 +57,9 @@ def test_examinations_by_image_are_told_by_their_ccam_code(code):
     assert is_imaging(code)
 
 
-@pytest.mark.parametrize("code", ["DEQP003", "HEQE002", "HBMD053", "BFGA004", "", "ZBQK02", "zbqk002"])
+@pytest.mark.parametrize(
+    "code", ["DEQP003", "HEQE002", "HBMD053", "BFGA004", "", "ZBQK02", "zbqk002"]
+)
 def test_other_acts_are_not_imaging(code):
     assert not is_imaging(code)
 

@@ -28,7 +28,9 @@ def test_it_begins_on_the_same_day_two_years_earlier(opening):
         assert (first.year, first.month, first.day) == (opening.year - 2, 2, 28)
     else:
         assert (first.year, first.month, first.day) == (
-            opening.year - 2, opening.month, opening.day,
+            opening.year - 2,
+            opening.month,
+            opening.day,
         )
 
 

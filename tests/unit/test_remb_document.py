@@ -29,72 +29,213 @@ XSI_TYPE = "{http://www.w3.org/2001/XMLSchema-instance}type"
 OIDS = re.compile(r"[0-2](\.(0|[1-9][0-9]*))+")
 
 SECTIONS = [
-    ("55112-7", None, {"2.16.840.1.113883.10.12.201", "1.3.6.1.4.1.19376.1.4.1.2.16",
-                       "1.2.250.1.213.1.1.2.73"}),
-    ("10160-0", None, {"2.16.840.1.113883.10.20.1.8", "1.3.6.1.4.1.19376.1.5.3.1.3.19",
-                       "1.2.250.1.213.1.1.2.143"}),
-    ("11369-6", None, {"2.16.840.1.113883.10.20.1.6", "1.3.6.1.4.1.19376.1.5.3.1.3.23",
-                       "1.2.250.1.213.1.1.2.147"}),
-    ("46264-8", None, {"2.16.840.1.11383.10.20.1.7", "1.3.6.1.4.1.19376.1.5.3.1.1.5.3.5",
-                       "1.2.250.1.213.1.1.2.1"}),
-    ("46240-8", None, {"2.16.840.1.113883.10.20.1.3", "1.3.6.1.4.1.19376.1.5.3.1.1.5.3.3",
-                       "1.2.250.1.213.1.1.2.76"}),
+    (
+        "55112-7",
+        None,
+        {"2.16.840.1.113883.10.12.201", "1.3.6.1.4.1.19376.1.4.1.2.16", "1.2.250.1.213.1.1.2.73"},
+    ),
+    (
+        "10160-0",
+        None,
+        {
+            "2.16.840.1.113883.10.20.1.8",
+            "1.3.6.1.4.1.19376.1.5.3.1.3.19",
+            "1.2.250.1.213.1.1.2.143",
+        },
+    ),
+    (
+        "11369-6",
+        None,
+        {
+            "2.16.840.1.113883.10.20.1.6",
+            "1.3.6.1.4.1.19376.1.5.3.1.3.23",
+            "1.2.250.1.213.1.1.2.147",
+        },
+    ),
+    (
+        "46264-8",
+        None,
+        {
+            "2.16.840.1.11383.10.20.1.7",
+            "1.3.6.1.4.1.19376.1.5.3.1.1.5.3.5",
+            "1.2.250.1.213.1.1.2.1",
+        },
+    ),
+    (
+        "46240-8",
+        None,
+        {
+            "2.16.840.1.113883.10.20.1.3",
+            "1.3.6.1.4.1.19376.1.5.3.1.1.5.3.3",
+            "1.2.250.1.213.1.1.2.76",
+        },
+    ),
     ("29554-3", "67803-7", {"1.3.6.1.4.1.19376.1.5.3.1.1.13.2.11", "1.2.250.1.213.1.1.2.118"}),
     ("29554-3", "18726-0", {"1.3.6.1.4.1.19376.1.5.3.1.1.13.2.11", "1.2.250.1.213.1.1.2.118"}),
     ("29554-3", "26436-6", {"1.3.6.1.4.1.19376.1.5.3.1.1.13.2.11", "1.2.250.1.213.1.1.2.118"}),
 ]
 ENTRIES = {
-    "10160-0": ("substanceAdministration", {"2.16.840.1.113883.10.20.1.24",
-        "1.3.6.1.4.1.19376.1.5.3.1.4.7", "1.2.250.1.213.1.1.3.42",
-        "1.3.6.1.4.1.19376.1.5.3.1.4.7.1"}),
-    "11369-6": ("substanceAdministration", {"2.16.840.1.113883.10.20.1.24",
-        "1.3.6.1.4.1.19376.1.5.3.1.4.12", "1.2.250.1.213.1.1.3.45"}),
+    "10160-0": (
+        "substanceAdministration",
+        {
+            "2.16.840.1.113883.10.20.1.24",
+            "1.3.6.1.4.1.19376.1.5.3.1.4.7",
+            "1.2.250.1.213.1.1.3.42",
+            "1.3.6.1.4.1.19376.1.5.3.1.4.7.1",
+        },
+    ),
+    "11369-6": (
+        "substanceAdministration",
+        {
+            "2.16.840.1.113883.10.20.1.24",
+            "1.3.6.1.4.1.19376.1.5.3.1.4.12",
+            "1.2.250.1.213.1.1.3.45",
+        },
+    ),
     "46264-8": ("supply", {"2.16.840.1.113883.10.20.1.34", "1.2.250.1.213.1.1.3.20"}),
-    "46240-8": ("encounter", {"2.16.840.1.113883.10.20.1.21",
-        "1.3.6.1.4.1.19376.1.5.3.1.4.14", "1.2.250.1.213.1.1.3.58"}),
-    "29554-3": ("procedure", {"2.16.840.1.113883.10.20.1.29",
-        "1.3.6.1.4.1.19376.1.5.3.1.4.19", "1.2.250.1.213.1.1.3.62"}),
+    "46240-8": (
+        "encounter",
+        {
+            "2.16.840.1.113883.10.20.1.21",
+            "1.3.6.1.4.1.19376.1.5.3.1.4.14",
+            "1.2.250.1.213.1.1.3.58",
+        },
+    ),
+    "29554-3": (
+        "procedure",
+        {
+            "2.16.840.1.113883.10.20.1.29",
+            "1.3.6.1.4.1.19376.1.5.3.1.4.19",
+            "1.2.250.1.213.1.1.3.62",
+        },
+    ),
 }
 # The order of the elements of a CDA act [POCD_MT000040], as far as these entries use them.
 ORDER = {
-    "substanceAdministration": ["templateId", "id", "code", "text", "statusCode", "effectiveTime",
-                                "consumable", "entryRelationship"],
-    "supply": ["templateId", "id", "text", "effectiveTime", "quantity", "performer", "author",
-               "participant"],
+    "substanceAdministration": [
+        "templateId",
+        "id",
+        "code",
+        "text",
+        "statusCode",
+        "effectiveTime",
+        "consumable",
+        "entryRelationship",
+    ],
+    "supply": [
+        "templateId",
+        "id",
+        "text",
+        "effectiveTime",
+        "quantity",
+        "performer",
+        "author",
+        "participant",
+    ],
     "encounter": ["templateId", "id", "code", "text", "effectiveTime", "performer"],
     "procedure": ["templateId", "id", "code", "text", "statusCode", "effectiveTime", "performer"],
     "section": ["templateId", "id", "code", "title", "text", "entry"],
-    "assignedEntity": ["id", "code", "addr", "telecom", "assignedPerson", "representedOrganization"],
-    "assignedAuthor": ["id", "code", "addr", "telecom", "assignedAuthoringDevice",
-                       "representedOrganization"],
-    "ClinicalDocument": ["realmCode", "typeId", "templateId", "id", "code", "title",
-                         "effectiveTime", "confidentialityCode", "languageCode", "setId",
-                         "versionNumber", "recordTarget", "author", "custodian",
-                         "legalAuthenticator", "documentationOf", "componentOf", "component"],
+    "assignedEntity": [
+        "id",
+        "code",
+        "addr",
+        "telecom",
+        "assignedPerson",
+        "representedOrganization",
+    ],
+    "assignedAuthor": [
+        "id",
+        "code",
+        "addr",
+        "telecom",
+        "assignedAuthoringDevice",
+        "representedOrganization",
+    ],
+    "ClinicalDocument": [
+        "realmCode",
+        "typeId",
+        "templateId",
+        "id",
+        "code",
+        "title",
+        "effectiveTime",
+        "confidentialityCode",
+        "languageCode",
+        "setId",
+        "versionNumber",
+        "recordTarget",
+        "author",
+        "custodian",
+        "legalAuthenticator",
+        "documentationOf",
+        "componentOf",
+        "component",
+    ],
     "patientRole": ["id", "addr", "telecom", "patient"],
     "patient": ["name", "administrativeGenderCode", "birthTime", "birthplace"],
 }
 
 DOLIPRANE = line(
-    id="a" * 26, section=Section.MEDICINES, system=CIP13, code="3400935955838", nature=3313,
-    label="Doliprane 1000 mg, comprimé", quantity=Decimal("2.0000"), prescriber="10100997245",
-    prescriber_speciality="Médecine générale", performer="330780115",
+    id="a" * 26,
+    section=Section.MEDICINES,
+    system=CIP13,
+    code="3400935955838",
+    nature=3313,
+    label="Doliprane 1000 mg, comprimé",
+    quantity=Decimal("2.0000"),
+    prescriber="10100997245",
+    prescriber_speciality="Médecine générale",
+    performer="330780115",
     performer_speciality="Pharmacie d'officine",
 )
 FULL = history(
     DOLIPRANE,
-    line(id="b" * 26, section=Section.VACCINATIONS, system=CIP13, code="3400936924642",
-         nature=3331, label="HBVaxPro"),
-    line(id="c" * 26, section=Section.DEVICES, system=LPP, code="1397790", nature=3515,
-         label="Compresses & <autres>"),
-    line(id="d" * 26, section=Section.STAYS, system=GHS, code="1940", nature=2111,
-         label="Séjour", structure="510000029", until=date(2024, 1, 14)),
+    line(
+        id="b" * 26,
+        section=Section.VACCINATIONS,
+        system=CIP13,
+        code="3400936924642",
+        nature=3331,
+        label="HBVaxPro",
+    ),
+    line(
+        id="c" * 26,
+        section=Section.DEVICES,
+        system=LPP,
+        code="1397790",
+        nature=3515,
+        label="Compresses & <autres>",
+    ),
+    line(
+        id="d" * 26,
+        section=Section.STAYS,
+        system=GHS,
+        code="1940",
+        nature=2111,
+        label="Séjour",
+        structure="510000029",
+        until=date(2024, 1, 14),
+    ),
     line(id="e" * 26),
     line(id="f" * 26, on=date(2023, 5, 2), nature=9999, system=NATURE, code="9999", label="9999"),
-    line(id="g" * 26, section=Section.RADIOLOGY, system=CCAM, code="ZBQK002", nature=1351,
-         label="Radiographie du thorax"),
-    line(id="h" * 26, section=Section.BIOLOGY, system=NABM, code="1104", nature=3211,
-         label="Hémogramme", performer=None, performer_speciality=None),
+    line(
+        id="g" * 26,
+        section=Section.RADIOLOGY,
+        system=CCAM,
+        code="ZBQK002",
+        nature=1351,
+        label="Radiographie du thorax",
+    ),
+    line(
+        id="h" * 26,
+        section=Section.BIOLOGY,
+        system=NABM,
+        code="1104",
+        nature=3211,
+        label="Hémogramme",
+        performer=None,
+        performer_speciality=None,
+    ),
 )
 
 
@@ -144,7 +285,8 @@ def test_the_header_says_whose_it_is_so_that_the_vault_can_check_it():
     assert identity_faults(found, record(), lenient=False, at="x") == ([], [])
     name = parsed().find("v3:recordTarget/v3:patientRole/v3:patient/v3:name", V3)
     assert [(name_of(part), part.text) for part in name] == [
-        ("family", "PAT-TROIS"), ("given", "DOMINIQUE"),
+        ("family", "PAT-TROIS"),
+        ("given", "DOMINIQUE"),
     ]
 
 
@@ -204,9 +346,9 @@ def test_every_entry_has_the_templates_of_its_section(stored):
 def test_elements_stand_in_the_order_that_cda_gives_them(stored):
     for element in parsed(stored).iter("{urn:hl7-org:v3}*"):
         order = ORDER.get(name_of(element))
-        if order and not (name_of(element) == "supply" and "REFR" in str(
-            element.getparent().attrib.values()
-        )):
+        if order and not (
+            name_of(element) == "supply" and "REFR" in str(element.getparent().attrib.values())
+        ):
             ranks = [order.index(name_of(child)) for child in element]
             assert ranks == sorted(ranks), name_of(element)
 
@@ -230,9 +372,9 @@ def test_no_id_is_used_twice_and_every_reference_leads_somewhere(stored):
     document = parsed(stored)
     anchors = document.xpath("//@ID")
     assert len(anchors) == len(set(anchors))
-    pointed = {value.removeprefix("#") for value in document.xpath(
-        "//v3:reference/@value", namespaces=V3
-    )}
+    pointed = {
+        value.removeprefix("#") for value in document.xpath("//v3:reference/@value", namespaces=V3)
+    }
     assert pointed <= set(anchors)
     named = [
         (one.get("root"), one.get("extension"))
@@ -261,12 +403,15 @@ def test_a_medicine_is_coded_grouped_and_counted():
     (entry,) = sections(parsed())[1].findall("v3:entry", V3)
     material = entry.find(".//v3:manufacturedMaterial", V3)
     assert [
-        (one.get("codeSystem"), one.get("code")) for one in material.findall("v3:code/v3:translation", V3)
+        (one.get("codeSystem"), one.get("code"))
+        for one in material.findall("v3:code/v3:translation", V3)
     ] == [(CIP13, "3400935955838"), ("1.2.250.1.215.200.1.2.1", "N02")]
     assert material.findtext("v3:name", namespaces=V3) == "Doliprane 1000 mg, comprimé"
     supply = entry.find(".//v3:supply", V3)
     assert {one.get("root") for one in supply.findall("v3:templateId", V3)} == {
-        "2.16.840.1.113883.10.20.1.34", "1.3.6.1.4.1.19376.1.5.3.1.4.7.3", "1.2.250.1.213.1.1.3.44",
+        "2.16.840.1.113883.10.20.1.34",
+        "1.3.6.1.4.1.19376.1.5.3.1.4.7.3",
+        "1.2.250.1.213.1.1.3.44",
     }
     assert supply.find("v3:quantity", V3).get("value") == "2"
     prescriber = supply.find("v3:author/v3:assignedAuthor/v3:id", V3)
@@ -279,7 +424,8 @@ def test_a_vaccination_says_immuniz_and_its_valence():
     assert act.find("v3:code", V3).get("code") == "IMMUNIZ"
     valence = act.findall(".//v3:translation", V3)[1]
     assert (valence.get("code"), valence.get("codeSystem")) == (
-        "J07BC01", "1.2.250.1.215.200.1.2.2",
+        "J07BC01",
+        "1.2.250.1.215.200.1.2.2",
     )
 
 
@@ -298,7 +444,8 @@ def test_a_stay_says_its_group_its_days_and_its_place():
     assert (group.get("codeSystem"), group.get("code")) == (GHS, "1940")
     time = entry.find("v3:encounter/v3:effectiveTime", V3)
     assert [(name_of(one), one.get("value")) for one in time] == [
-        ("low", "20240110"), ("high", "20240114"),
+        ("low", "20240110"),
+        ("high", "20240114"),
     ]
     place = entry.find(".//v3:representedOrganization/v3:id", V3)
     assert place.get("extension") == "1510000029"
@@ -321,11 +468,13 @@ def test_a_section_without_lines_says_so_in_words_and_in_code():
     for section in sections(parsed(stored))[2:]:
         assert section.find("v3:text", V3).text == remb.NOTHING_IN_SECTION
         assert section.find("v3:text/v3:table", V3) is None
-    absent = parsed(stored).xpath(
-        "//@code[starts-with(., 'no-known') or . = '02276797']"
-    )
-    assert absent == ["no-known-immunizations", "no-known-devices", "02276797",
-                      *["no-known-procedures"] * 3]
+    absent = parsed(stored).xpath("//@code[starts-with(., 'no-known') or . = '02276797']")
+    assert absent == [
+        "no-known-immunizations",
+        "no-known-devices",
+        "02276797",
+        *["no-known-procedures"] * 3,
+    ]
 
 
 def test_an_empty_history_is_said_in_the_notice_and_nowhere_else():
@@ -362,8 +511,15 @@ texts = st.text(max_size=40)
 @settings(deadline=None, max_examples=200)
 def test_whatever_an_extract_holds_the_document_is_well_formed(label, code, number):
     lines = [
-        line(id=f"{n:026d}", section=section, label=label, code=code, performer=number,
-             prescriber=number, structure=number)
+        line(
+            id=f"{n:026d}",
+            section=section,
+            label=label,
+            code=code,
+            performer=number,
+            prescriber=number,
+            structure=number,
+        )
         for n, section in enumerate(Section)
     ]
     document = parsed(history(*lines))
@@ -371,8 +527,13 @@ def test_whatever_an_extract_holds_the_document_is_well_formed(label, code, numb
 
 
 def test_quantities_are_written_as_people_write_them():
-    for quantity, written in [("1", "1"), ("2.0000", "2"), ("0.5", "0.5"), ("1E+1", "10"),
-                              ("100", "100")]:
+    for quantity, written in [
+        ("1", "1"),
+        ("2.0000", "2"),
+        ("0.5", "0.5"),
+        ("1E+1", "10"),
+        ("100", "100"),
+    ]:
         stored = history(replace(DOLIPRANE, quantity=Decimal(quantity)))
         assert parsed(stored).find(".//v3:quantity", V3).get("value") == written
 
@@ -416,7 +577,9 @@ def test_the_reference_says_everything_that_pdsm_asks_for():
     assert told["subject"] == {"reference": f"Patient/{RECORD}"}
     (content,) = told["content"]
     assert content["attachment"] == {
-        "contentType": "text/xml", "language": "fr-FR", "title": "Données de remboursement",
+        "contentType": "text/xml",
+        "language": "fr-FR",
+        "title": "Données de remboursement",
         "creation": NOW.isoformat(timespec="seconds"),
     }
     assert content["format"]["code"] == "urn:asip:ci-sis:hr:2019"

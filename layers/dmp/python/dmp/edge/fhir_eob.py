@@ -66,7 +66,7 @@ def question_of(query: Mapping[str, Sequence[str]]) -> HistoryQuestion:
         for name in sorted(set(query) - _KNOWN)
     ]
     patients = [value.removeprefix("Patient/") for value in query.get("patient", ())]
-    if len(patients) != 1:
+    if len(patients) != 1 or not patients[0]:
         faults.append(Fault("patient", "required", "one record, by its id"))
     care = tuple(_days(value, "service-date", faults) for value in query.get("service-date", ()))
     made = tuple(_days(value, "created", faults) for value in query.get("created", ()))
