@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, timedelta
 from threading import Lock
 
 import boto3
@@ -22,16 +22,13 @@ from dmp.domain.errors import (
     RecordAlreadyOpen,
     RecordClosed,
 )
-from dmp.domain.identity import TEST, Ins, InsuredNumber, Traits
+from dmp.domain.identity import TEST, Ins
 from dmp.domain.ids import new_record_id, new_ulid
 from dmp.domain.records import (
-    Channel,
     Contact,
     HistoryStatus,
-    Record,
     RecordStatus,
     Scheme,
-    Source,
 )
 from dmp.domain.traces import Act, Outcome, Trace
 from dmp.store import items
@@ -41,9 +38,8 @@ from dmp.store.pseudonyms import Pseudonyms
 from dmp.store.records import Holders, Records, Register, record_item, record_key, record_of
 from dmp.usecases.open_record import Opening, Repeatable
 from tests.support.aws import account
+from tests.support.records import NOW, TRAITS, record
 
-NOW = datetime(2026, 3, 14, 9, 26, 53, 589793, UTC)
-TRAITS = Traits("PAT-TROIS", ("DOMINIQUE",), date(1979, 3, 28), "female", "51215")
 CONSENT = OpeningConsent(opening=True, opposes_break_glass=True, opposes_centre_15=False)
 PSEUDONYMS = Pseudonyms(lambda: b"k" * 32)
 ME = "a" * 64
@@ -93,25 +89,6 @@ def register():
 @pytest.fixture
 def holders():
     return Holders(OneAtATime(client("dynamodb")), "accounts", "traces", PSEUDONYMS)
-
-
-def record(matricule="279035121518989", **changes):
-    ins = Ins(matricule, TEST)
-    whole = Record(
-        id=new_record_id(),
-        ins=ins,
-        traits=TRAITS,
-        insured=InsuredNumber(matricule),
-        scheme=Scheme.REGIME_GENERAL,
-        status=RecordStatus.OPEN,
-        channel=Channel.PHARMACIST,
-        opened_at=NOW,
-        opened_by="professional#810100997245",
-        contact=Contact("patient@example.test"),
-        source=Source.CARTE_VITALE,
-        structure="750000018",
-    )
-    return replace(whole, **changes)
 
 
 def trace(of, act=Act.OPEN_RECORD):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import date
 
 import pytest
 
@@ -24,22 +24,15 @@ from dmp.domain.errors import (
     SchemeNotServed,
     TraitsMismatch,
 )
-from dmp.domain.identity import NIR, TEST, Ins, InsuredNumber, Traits
+from dmp.domain.identity import NIR, TEST, Ins, InsuredNumber
 from dmp.domain.records import Channel, Contact, HistoryStatus, RecordStatus, Scheme, Source
 from dmp.domain.traces import Act, Outcome
 from dmp.usecases.open_record import Application, Opening, OpenRecord, Repeatable
 from functions.accounts.messages import application_of
 from tests.support.people import DOMINIQUE, opening
+from tests.support.records import NOW, TRAITS
 
-NOW = datetime(2026, 3, 14, 9, 26, tzinfo=UTC)
 INS = Ins(DOMINIQUE.matricule, TEST)
-TRAITS = Traits(
-    DOMINIQUE.family_name,
-    DOMINIQUE.given_names,
-    DOMINIQUE.birth_date,
-    DOMINIQUE.sex,
-    DOMINIQUE.birth_place,
-)
 CONSENT = OpeningConsent(opening=True, opposes_break_glass=False, opposes_centre_15=True)
 APPLICATION = Application(
     ins=INS,
