@@ -8,8 +8,8 @@ profiles `pdsm-simplified-publish` and `pdsm-comprehensive-document-reference`.
 from __future__ import annotations
 
 import re
-from base64 import b64decode
 from binascii import Error as Base64Error
+from binascii import a2b_base64
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -355,8 +355,11 @@ def _bytes(data: str | None, info: ValidationInfo) -> str | bytes | None:
         raise _fault("base64", "not base64")
     if len(data) * 3 // 4 > INLINE + len(data) // 16 + 4:
         raise TooLarge
+    text = "".join(data.split())
+    if len(text) % 4:
+        raise _fault("base64", "not base64")
     try:
-        decoded = b64decode("".join(data.split()), validate=True)
+        decoded = a2b_base64(text, strict_mode=True)
     except (Base64Error, ValueError):
         raise _fault("base64", "not base64") from None
     if len(decoded) > INLINE:

@@ -63,8 +63,13 @@ def test_a_whole_document_of_its_declared_type_is_taken(data, media_type):
 
 
 def test_every_file_of_the_demonstration_is_taken():
-    kinds = {"pdf": "application/pdf", "xml": XML, "jpg": "image/jpeg", "png": "image/png",
-             "txt": "text/plain"}
+    kinds = {
+        "pdf": "application/pdf",
+        "xml": XML,
+        "jpg": "image/jpeg",
+        "png": "image/png",
+        "txt": "text/plain",
+    }
     for name, data in make.documents().items():
         assert codes(data, kinds[name.rpartition(".")[2]]) == [], name
         assert (make.HERE / name).read_bytes() == data, name
@@ -112,8 +117,10 @@ def test_what_is_not_what_it_says_is_refused(data, media_type, code):
 
 BOMB = (
     b'<?xml version="1.0"?><!DOCTYPE b [<!ENTITY a "aaaaaaaaaa">'
-    + b"".join(b'<!ENTITY a%d "%s">' % (n, b"&a%s;" % (str(n - 1).encode() if n else b"") * 10)
-               for n in range(9))
+    + b"".join(
+        b'<!ENTITY a%d "%s">' % (n, b"&a%s;" % (str(n - 1).encode() if n else b"") * 10)
+        for n in range(9)
+    )
     + b']><ClinicalDocument xmlns="urn:hl7-org:v3">&a8;</ClinicalDocument>'
 )
 EXTERNAL = (
@@ -121,17 +128,30 @@ EXTERNAL = (
     b'<ClinicalDocument xmlns="urn:hl7-org:v3">&x;</ClinicalDocument>'
 )
 DTD = b'<!DOCTYPE d SYSTEM "http://127.0.0.1:9/d.dtd"><ClinicalDocument xmlns="urn:hl7-org:v3"/>'
-DEEP = b"".join((
-    b'<ClinicalDocument xmlns="urn:hl7-org:v3">', b"<a>" * 5000, b"</a>" * 5000,
-    b"</ClinicalDocument>",
-))
-LONG = b'<ClinicalDocument xmlns="urn:hl7-org:v3"><a b="' + b"x" * 6_000_000 + b'"/></ClinicalDocument>'
+DEEP = b"".join(
+    (
+        b'<ClinicalDocument xmlns="urn:hl7-org:v3">',
+        b"<a>" * 5000,
+        b"</a>" * 5000,
+        b"</ClinicalDocument>",
+    )
+)
+LONG = (
+    b'<ClinicalDocument xmlns="urn:hl7-org:v3"><a b="'
+    + b"x" * 6_000_000
+    + b'"/></ClinicalDocument>'
+)
 
 
 @pytest.mark.parametrize(
     ("data", "code"),
-    [(BOMB, "xml-doctype"), (EXTERNAL, "xml-doctype"), (DTD, "xml-doctype"),
-     (DEEP, "xml-limits"), (LONG, "xml-limits")],
+    [
+        (BOMB, "xml-doctype"),
+        (EXTERNAL, "xml-doctype"),
+        (DTD, "xml-doctype"),
+        (DEEP, "xml-limits"),
+        (LONG, "xml-limits"),
+    ],
 )
 def test_xml_that_means_harm_is_refused_where_it_begins(data, code):
     assert codes(data, XML) == [code]
@@ -150,8 +170,10 @@ def test_two_documents_in_one_file_are_none():
 
 def test_no_fault_repeats_what_the_document_says():
     for data in (LETTER[:-10], EXTERNAL, cda(embedded(b"secret"))):
-        assert all("PAT-TROIS" not in f.detail and "secret" not in f.detail
-                   for f in looked(data, XML).faults)
+        assert all(
+            "PAT-TROIS" not in f.detail and "secret" not in f.detail
+            for f in looked(data, XML).faults
+        )
 
 
 @pytest.mark.parametrize("before", [0, 262_100, 262_144, 262_200])

@@ -103,11 +103,11 @@ def _declared(promised: Form | None, media_type: str, size: int, head: bytes) ->
 
 def _whole(form: Form, head: bytes, tail: bytes) -> _Found:
     """Whether an image has the end that makes it one."""
-    if form is Form.PNG:
-        whole = head[12:16] == b"IHDR" and b"IEND" in tail
-    else:
-        whole = b"\xff\xd9" in tail
-    return [] if whole else [("truncated", f"not a whole {form}")]
+    ends = {
+        Form.PNG: head[12:16] == b"IHDR" and b"IEND" in tail,
+        Form.JPEG: b"\xff\xd9" in tail,
+    }
+    return [] if ends[form] else [("truncated", f"not a whole {form}")]
 
 
 def _pdf(data: BinaryIO) -> _Found:

@@ -17,6 +17,8 @@ import zlib
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from hashlib import sha256
+from random import uniform
+from time import sleep
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -44,7 +46,8 @@ _UID = "UID#"
 _FREE = "attribute_not_exists(pk) OR #ttl < :now"
 _OURS = "attribute_not_exists(pk) OR ulid = :ulid"
 _AWAITED = timedelta(hours=24)
-_TRIES = 3
+_TRIES = 5
+_FIRST_WAIT = 0.03
 
 
 def document_key(document_id: str) -> dict[str, str]:
@@ -172,7 +175,7 @@ class Documents:
             trace_put(self._traces, trace),
             *self._supersede(replaced, document),
         ]
-        for _ in range(_TRIES):
+        for attempt in range(_TRIES):
             try:
                 transact(self._dynamodb, writes)
             except ConditionFailed as error:
@@ -187,6 +190,7 @@ class Documents:
                     raise
             else:
                 return None
+            _wait(attempt)
         raise Busy
 
     def reannounce(self, document: Document, trace: Trace) -> bool:
@@ -222,7 +226,7 @@ class Documents:
         return moved is Settled.DONE
 
     def _moved(self, writes: list[dict[str, Any]]) -> Settled:
-        for _ in range(_TRIES):
+        for attempt in range(_TRIES):
             try:
                 transact(self._dynamodb, writes)
             except ConditionFailed as error:
@@ -232,6 +236,7 @@ class Documents:
                     raise
             else:
                 return Settled.DONE
+            _wait(attempt)
         raise Busy
 
     def _onwards(self, document: Document) -> dict[str, Any]:
@@ -268,6 +273,10 @@ class Documents:
             TableName=self._table, Key=encode(key), ConsistentRead=True
         )
         return decode(answer["Item"]) if "Item" in answer else None
+
+
+def _wait(attempt: int) -> None:
+    sleep(uniform(0, _FIRST_WAIT * 2**attempt))  # noqa: S311 - spreads, hides nothing
 
 
 def _ulid(document: Document) -> str:
