@@ -6,8 +6,7 @@ from collections.abc import Iterator
 
 from dmp.domain.consents import Turn
 from dmp.edge import facts
-from dmp.store.consents import change_of_item
-from functions.consents.wiring_stream import bus
+from functions.consents.wiring_stream import bus, change_of_item
 
 CHANGED = "consent.changed.v1"
 

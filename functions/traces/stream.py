@@ -6,8 +6,7 @@ from collections.abc import Iterator
 
 from dmp.domain.traces import Act, Mode, Outcome, Trace
 from dmp.edge import facts
-from dmp.store.traces import trace_of_item
-from functions.traces.wiring_stream import bus
+from functions.traces.wiring_stream import bus, trace_of_item
 
 ACCESSED = "document.accessed.v1"
 EMERGENCY = "emergency.accessed.v1"

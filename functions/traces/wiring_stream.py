@@ -1,4 +1,4 @@
-"""Composition root of the traces' stream: it publishes and does nothing else."""
+"""Composition root of the traces' stream: it reads items, publishes, and does nothing else."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from functools import cache
 from dmp.edge.settings import settings
 from dmp.store.aws import client
 from dmp.store.bus import Bus
+from dmp.store.traces import trace_of_item
+
+__all__ = ["bus", "trace_of_item"]
 
 
 @cache
