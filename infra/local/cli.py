@@ -18,7 +18,18 @@ from infra.local.product import importable
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-COMMANDS = ("up", "down", "status", "demo", "token", "import_", "directory", "inbox", "build", "deploy")
+COMMANDS = (
+    "up",
+    "down",
+    "status",
+    "demo",
+    "token",
+    "import_",
+    "directory",
+    "inbox",
+    "build",
+    "deploy",
+)
 DEFAULT_HOME = ".local"
 
 
@@ -29,7 +40,8 @@ def _module(name: str) -> Any:
 def parser() -> argparse.ArgumentParser:
     """The parser of every command that this checkout has."""
     whole = argparse.ArgumentParser(
-        prog="dmp", description="The shared medical record on this machine: a local cloud and its tools."
+        prog="dmp",
+        description="The shared medical record on this machine: a local cloud and its tools.",
     )
     commands = whole.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name in COMMANDS:

@@ -96,9 +96,7 @@ class Deployment:
         self._s3 = target.client("s3")
         self._cloudformation = target.client("cloudformation")
 
-    def run(
-        self, stacks: Iterable[StackTemplate], parameters: Mapping[str, str]
-    ) -> list[Deployed]:
+    def run(self, stacks: Iterable[StackTemplate], parameters: Mapping[str, str]) -> list[Deployed]:
         """Deploy each stack in turn; a parameter goes to the templates that declare it.
 
         Raises DeployError at the first stack that fails.
@@ -238,9 +236,7 @@ class Deployment:
         described = self._cloudformation.describe_stacks(StackName=stack.name)["Stacks"][0]
         return Deployed(
             template=stack,
-            outputs={
-                one["OutputKey"]: one["OutputValue"] for one in described.get("Outputs", [])
-            },
+            outputs={one["OutputKey"]: one["OutputValue"] for one in described.get("Outputs", [])},
             physical={
                 one["LogicalResourceId"]: one["PhysicalResourceId"]
                 for one in self._resources(stack.name)

@@ -59,9 +59,7 @@ class Front:
         self._routes = Routes(content["routes"])
         self._stamp = stamp
 
-    async def __call__(
-        self, scope: MutableMapping[str, Any], receive: Receive, send: Send
-    ) -> None:
+    async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
         request_id = str(uuid.uuid4()).encode()

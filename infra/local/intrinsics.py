@@ -19,7 +19,7 @@ _PSEUDO = {
 _VARIABLE = re.compile(r"\$\{([^!}][^}]*)\}")
 
 
-class Unresolved(LookupError):  # noqa: N818 - says what happened
+class Unresolved(LookupError):
     """A value of the template that this module does not know how to compute."""
 
 

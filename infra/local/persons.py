@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 _SECRET_OUTPUT = "SecretPseudonyms"  # noqa: S105 - the name of an output
 
 
-def traits_of(stack: Mapping[str, Any], matricule: str, oid: str | None) -> Mapping[str, Any] | None:
+def traits_of(
+    stack: Mapping[str, Any], matricule: str, oid: str | None
+) -> Mapping[str, Any] | None:
     """The claims that tell the person's traits; None for somebody unknown.
 
     ``oid``: the register of the matricule; without it every register is looked into. The record

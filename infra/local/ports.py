@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-class PortTaken(Exception):  # noqa: N818 - reads as the sentence that the user gets
+class PortTaken(Exception):
     """Somebody else listens on the port that the user asked for."""
 
 

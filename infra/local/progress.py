@@ -28,12 +28,13 @@ def shown(console: Console, title: str) -> Iterator[Callable[[str], None]]:
                 f"{title}: {step} [dim]{time.monotonic() - started:.0f} s[/]"
             )
         return
-    last = {"stage": "", "at": 0.0}
+    last_stage, last_at = "", 0.0
 
     def log(step: str) -> None:
+        nonlocal last_stage, last_at
         stage, now = step.split(":", maxsplit=1)[0], time.monotonic()
-        if stage != last["stage"] or now - float(last["at"]) > _STEPS_APART:
+        if stage != last_stage or now - last_at > _STEPS_APART:
             console.print(f"{now - started:6.1f} s  {step}", markup=False)
-            last.update(stage=stage, at=now)
+            last_stage, last_at = stage, now
 
     yield log

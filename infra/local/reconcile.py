@@ -227,9 +227,7 @@ def _lifecycle(wish: Any) -> Any:
 
 
 def _lifecycle_rule(number: int, rule: dict[str, Any]) -> dict[str, Any]:
-    tags = [
-        {"Key": one["Key"], "Value": one["Value"]} for one in rule.get("TagFilters") or []
-    ]
+    tags = [{"Key": one["Key"], "Value": one["Value"]} for one in rule.get("TagFilters") or []]
     prefix = rule.get("Prefix") or ""
     found: dict[str, Any] = {
         "ID": rule.get("Id") or f"rule-{number}",

@@ -89,9 +89,7 @@ def of_template(resources: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[st
 
 
 def _methods(resources: Iterable[Mapping[str, Any]]) -> Iterable[Mapping[str, Any]]:
-    return [
-        one["Properties"] for one in resources if one.get("Type") == "AWS::ApiGateway::Method"
-    ]
+    return [one["Properties"] for one in resources if one.get("Type") == "AWS::ApiGateway::Method"]
 
 
 def _reference(value: Any) -> str:

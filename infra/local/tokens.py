@@ -151,9 +151,7 @@ def log_in(issuer: str, told: Mapping[str, Any], client: str) -> str:
             "client_id": client,
             "client_secret": "any",
         }
-        body, _ = _call(
-            f"{issuer}/oauth2/token", urllib.parse.urlencode(exchange).encode()
-        )
+        body, _ = _call(f"{issuer}/oauth2/token", urllib.parse.urlencode(exchange).encode())
     return str(json.loads(body)["id_token"])
 
 

@@ -4,7 +4,6 @@ import base64
 import hashlib
 import json
 import time
-import urllib.request
 
 import httpx
 import pytest
@@ -32,12 +31,15 @@ def received(probe_cloud):  # noqa: F811
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             messages = sqs.receive_message(
-                QueueUrl=probe_cloud.content["queues"][queue], MaxNumberOfMessages=10, WaitTimeSeconds=1
+                QueueUrl=probe_cloud.content["queues"][queue],
+                MaxNumberOfMessages=10,
+                WaitTimeSeconds=1,
             ).get("Messages", [])
             for message in messages:
                 seen.append(message["Body"])
                 sqs.delete_message(
-                    QueueUrl=probe_cloud.content["queues"][queue], ReceiptHandle=message["ReceiptHandle"]
+                    QueueUrl=probe_cloud.content["queues"][queue],
+                    ReceiptHandle=message["ReceiptHandle"],
                 )
             for body in seen:
                 if text in body:
@@ -154,18 +156,23 @@ def test_an_object_outside_the_prefix_announces_nothing(probe_cloud, received): 
     client.put_object(Bucket=bucket, Key="in/marker", Body=b"1")
     received("facts", "in/marker")
     sqs = probe_cloud.client("sqs")
-    left = sqs.receive_message(QueueUrl=probe_cloud.content["queues"]["facts"], MaxNumberOfMessages=10)
+    left = sqs.receive_message(
+        QueueUrl=probe_cloud.content["queues"]["facts"], MaxNumberOfMessages=10
+    )
     assert "elsewhere/1" not in str(left)
 
 
 def test_a_presigned_address_reads_an_object_until_it_expires(probe_cloud):  # noqa: F811
-    client, bucket = probe_cloud.client("s3", signature_version="s3v4"), probe_cloud.content["buckets"]["vault"]
+    client, bucket = (
+        probe_cloud.client("s3", signature_version="s3v4"),
+        probe_cloud.content["buckets"]["vault"],
+    )
     client.put_object(Bucket=bucket, Key="read/1", Body=b"bytes", ContentType="text/plain")
     address = client.generate_presigned_url(
         "get_object", Params={"Bucket": bucket, "Key": "read/1"}, ExpiresIn=60
     )
-    with urllib.request.urlopen(address) as answer:
-        assert (answer.read(), answer.headers["Content-Type"]) == (b"bytes", "text/plain")
+    answer = httpx.get(address)
+    assert (answer.content, answer.headers["content-type"]) == (b"bytes", "text/plain")
     expired = client.generate_presigned_url(
         "get_object", Params={"Bucket": bucket, "Key": "read/1"}, ExpiresIn=1
     )

@@ -98,7 +98,11 @@ def test_a_function_has_its_own_rights_and_no_others(probe_cloud, call):  # noqa
 
 
 def test_a_function_writes_to_an_encrypted_bucket_with_its_rights(probe_cloud, call):  # noqa: F811
-    arguments = {"Bucket": probe_cloud.content["buckets"]["vault"], "Key": "reach/1", "Body": "text"}
+    arguments = {
+        "Bucket": probe_cloud.content["buckets"]["vault"],
+        "Key": "reach/1",
+        "Body": "text",
+    }
     _, written = call("Reach", service="s3", call="put_object", arguments=arguments)
     assert written["ok"]["ServerSideEncryption"] == "aws:kms"
     _, refused = call(

@@ -43,9 +43,7 @@ def _put(stack):
 
 
 def _kept(stack):
-    found = stack.client("dynamodb").get_item(
-        TableName=stack.content["tables"]["things"], Key=ITEM
-    )
+    found = stack.client("dynamodb").get_item(TableName=stack.content["tables"]["things"], Key=ITEM)
     body = stack.client("s3").get_object(Bucket=stack.content["buckets"]["vault"], Key="kept")
     return found.get("Item") == ITEM and body["Body"].read() == b"bytes"
 
@@ -123,9 +121,7 @@ def test_a_port_that_somebody_else_has_is_refused(tmp_path, probe):
         taken.listen()
         port = taken.getsockname()[1]
         with pytest.raises(PortTaken, match=f"port {port} is taken"):
-            lifecycle.start(
-                Home.at(tmp_path / "home"), port=port, progress=print, templates=probe
-            )
+            lifecycle.start(Home.at(tmp_path / "home"), port=port, progress=print, templates=probe)
     assert Home.at(tmp_path / "home").pid() is None
 
 

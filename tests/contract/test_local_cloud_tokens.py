@@ -4,8 +4,8 @@ import base64
 import json
 import threading
 import time
-import urllib.request
 
+import httpx
 import jwt
 import pytest
 
@@ -29,8 +29,7 @@ def verified(probe_cloud):  # noqa: F811
     def verify(*arguments, audience="dmp"):
         issuer = probe_cloud.content["issuers"][arguments[0]]
         given = token(probe_cloud.content, *arguments)
-        with urllib.request.urlopen(f"{issuer}/.well-known/openid-configuration") as answer:
-            discovered = json.loads(answer.read())
+        discovered = httpx.get(f"{issuer}/.well-known/openid-configuration").json()
         key = jwt.PyJWKClient(discovered["jwks_uri"]).get_signing_key_from_jwt(given)
         return jwt.decode(
             given,

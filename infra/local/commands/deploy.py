@@ -16,7 +16,7 @@ HELP = "deploy a stage to the AWS account of the current credentials"
 LOCAL = False
 
 
-class NotDeployable(Exception):  # noqa: N818 - reads as what happened
+class NotDeployable(Exception):
     """Something that a deployment to AWS needs is missing; the message says what."""
 
 

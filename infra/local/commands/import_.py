@@ -13,12 +13,12 @@ NEEDS = "infra.local.extracts"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    from infra.local.extracts import add_arguments as add  # noqa: PLC0415 - its own arguments
+    from infra.local import extracts  # noqa: PLC0415 - when it is there
 
-    add(parser)
+    extracts.add_arguments(parser)
 
 
 def run(options: argparse.Namespace) -> int:
-    from infra.local.extracts import main  # noqa: PLC0415 - when it is wanted
+    from infra.local import extracts  # noqa: PLC0415 - when it is wanted
 
-    return main(options)
+    return extracts.main(options)

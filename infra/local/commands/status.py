@@ -28,22 +28,18 @@ def run(options: argparse.Namespace) -> int:
         "aws_endpoint": content.get("aws_endpoint"),
         **{f"issuer {kind}": url for kind, url in content.get("issuers", {}).items()},
     }
-    state = {
-        "home": str(home.path),
-        "pid": pid,
-        "up": {
-            name: {"address": url, "answers": bool(pid and answers(_probe(name, url)))}
-            for name, url in addresses.items()
-            if url
-        },
+    up = {
+        name: {"address": url, "answers": bool(pid and answers(_probe(name, url)))}
+        for name, url in addresses.items()
+        if url
     }
     if options.json:
-        print(json.dumps(state, indent=2))
+        print(json.dumps({"home": str(home.path), "pid": pid, "up": up}, indent=2))
     else:
         print(f"process {pid}" if pid else f"down (home {home.path})")
-        for name, one in state["up"].items():
+        for name, one in up.items():
             print(f"  {name:20} {one['address']:28} {'up' if one['answers'] else 'down'}")
-    everything = pid is not None and all(one["answers"] for one in state["up"].values())
+    everything = pid is not None and all(one["answers"] for one in up.values())
     return 0 if everything else _DOWN
 
 

@@ -18,6 +18,7 @@ from infra.local.patches import (
     isolation,
     layers,
     loopback_tls,
+    mail_identities,
     secret_ref,
     state_blobs,
     table_streams,
@@ -46,6 +47,7 @@ def apply(home: Home) -> None:
     layers.apply(home.layers)
     distributed_map.apply()
     loopback_tls.apply()
+    mail_identities.apply()
     gateway_errors.apply()
     state_blobs.apply(home.state)
     form_checksums.apply()

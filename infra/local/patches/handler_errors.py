@@ -26,6 +26,37 @@ _INIT = '{"status": "error", "error": str(e)}'
 _local = threading.local()
 
 
+def _payload(failure: dict[str, Any], request_id: str) -> dict[str, Any]:
+    """What AWS's payload says of a failure and MiniStack's does not."""
+    if "raised" in failure:
+        return {
+            "errorType": failure["raised"],
+            "requestId": request_id,
+            "stackTrace": str(failure.get("trace", "")).splitlines(keepends=True),
+        }
+    if failure.get("error") == "Worker process died":
+        return {
+            "errorType": "Runtime.ExitError",
+            "errorMessage": f"RequestId: {request_id} Error: Runtime exited",
+        }
+    return {}
+
+
+def _drain(worker: Any, *_waits: float) -> str:
+    """The lines that the worker logged in this invocation: up to its mark."""
+    lines: list[str] = []
+    end = time.monotonic() + _LOG_WAIT
+    while (left := end - time.monotonic()) > 0:
+        try:
+            line = worker._stderr_queue.get(timeout=left)  # noqa: SLF001
+        except queue.Empty:
+            break
+        if MARK in line:
+            break
+        lines.append(line)
+    return "\n".join(lines)
+
+
 def apply() -> None:
     from ministack.core import lambda_runtime  # noqa: PLC0415 - reads its settings at import
     from ministack.services import lambda_svc  # noqa: PLC0415
@@ -64,19 +95,6 @@ def apply() -> None:
     )
     warm = expect.function(lambda_svc, "_execute_function_warm", "func", "event", "request_id")
 
-    def drain(self: Any, *_waits: float) -> str:
-        lines: list[str] = []
-        end = time.monotonic() + _LOG_WAIT
-        while (left := end - time.monotonic()) > 0:
-            try:
-                line = self._stderr_queue.get(timeout=left)
-            except queue.Empty:
-                break
-            if MARK in line:
-                break
-            lines.append(line)
-        return "\n".join(lines)
-
     def invoke_keeping_worker(self: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
         response: dict[str, Any] = invoke(self, *args, **kwargs)
         if "raised" in response:
@@ -87,23 +105,11 @@ def apply() -> None:
     def warm_with_class(func: Any, event: Any, request_id: str) -> dict[str, Any]:
         _local.failure = None
         result: dict[str, Any] = warm(func, event, request_id)
-        failure = _local.failure
-        if not result.get("error") or failure is None:
-            return result
-        if "raised" in failure:
-            result["body"] |= {
-                "errorType": failure["raised"],
-                "requestId": request_id,
-                "stackTrace": str(failure.get("trace", "")).splitlines(keepends=True),
-            }
-        elif failure.get("error") == "Worker process died":
-            result["body"] |= {
-                "errorType": "Runtime.ExitError",
-                "errorMessage": f"RequestId: {request_id} Error: Runtime exited",
-            }
+        if result.get("error") and _local.failure is not None:
+            result["body"] |= _payload(_local.failure, request_id)
         return result
 
     lambda_runtime._PYTHON_WORKER_SCRIPT = script  # noqa: SLF001
-    worker._drain_stderr_bounded = drain  # noqa: SLF001
+    worker._drain_stderr_bounded = _drain  # noqa: SLF001
     worker.invoke = invoke_keeping_worker
     lambda_svc._execute_function_warm = warm_with_class  # noqa: SLF001

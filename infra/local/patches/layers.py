@@ -24,7 +24,7 @@ def _unpack(content: bytes, folder: Path) -> None:
     draft = folder.with_name(f"{folder.name}.{os.getpid()}")
     shutil.rmtree(draft, ignore_errors=True)
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        archive.extractall(draft)  # noqa: S202 - extractall drops absolute names and ".."
+        archive.extractall(draft)
     draft.rename(folder)
 
 

@@ -26,9 +26,7 @@ def apply() -> None:
     )
 
     handlers = expect.mapping(provisioners, "_RESOURCE_HANDLERS", _SECRET)[_SECRET]
-    create = expect.function(
-        provisioners, "_sm_secret_create", "logical_id", "props", "stack_name"
-    )
+    create = expect.function(provisioners, "_sm_secret_create", "logical_id", "props", "stack_name")
     update = expect.function(
         provisioners,
         "_sm_secret_update",

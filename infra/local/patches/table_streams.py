@@ -45,145 +45,191 @@ def _reported(body: Any) -> set[str]:
 def apply() -> None:
     from ministack.services import dynamodb, lambda_svc  # noqa: PLC0415 - settings at import
 
-    mappings = expect.function(lambda_svc, "_iter_all_esms")
-    table_of = expect.function(lambda_svc, "_dynamodb_stream_table_from_arn_spec", "spec")
-    function_of = expect.function(
-        lambda_svc, "_get_func_record_for_qualifier", "name", "qualifier"
-    )
-    matching = expect.function(lambda_svc, "_apply_filter_criteria", "records", "esm")
-    execute = expect.function(lambda_svc, "_execute_function", "func", "event")
-    dispatch = expect.function(lambda_svc, "_dispatch_esm_batch", "esm_id", "fn", "args")
-    give_up = expect.function(
-        lambda_svc,
-        "_send_ddb_stream_failure_record",
-        "esm",
-        "func_rec",
-        "batch",
-        "stream_arn",
-        "result",
-        "condition",
-    )
-    since = expect.function(
-        dynamodb, "stream_records_since", "table_name", "position", "limit", "account_id", "region"
-    )
-    oldest = expect.function(
-        dynamodb, "stream_start_position", "table_name", "account_id", "region"
-    )
-    newest = expect.function(dynamodb, "stream_end_position", "table_name", "account_id", "region")
     expect.function(lambda_svc, "_poll_dynamodb_streams")
-    positions = lambda_svc._dynamodb_stream_positions  # noqa: SLF001
-    in_flight = lambda_svc._esm_inflight  # noqa: SLF001
-    waiting: dict[str, float] = {}  # mapping -> when to try again
-    troubles: dict[str, _Trouble] = {}
+    lambda_svc._poll_dynamodb_streams = _Streams(lambda_svc, dynamodb).poll  # noqa: SLF001
 
-    def table_name(esm: dict[str, Any]) -> str | None:
-        try:
-            source = lambda_svc.parse_arn(esm.get("EventSourceArn", ""))
-        except lambda_svc.ArnParseError:
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """Records of a stream for one mapping: all of them, and those that its filters let through."""
+
+    mapping: dict[str, Any]
+    function: Any
+    records: list[Any]
+    wanted: list[Any]
+    position: int
+
+    @property
+    def id(self) -> str:
+        return str(self.mapping["UUID"])
+
+    def without_first(self, count: int) -> _Batch:
+        left = self.records[count:]
+        return _Batch(
+            self.mapping,
+            self.function,
+            left,
+            [one for one in self.wanted if one in left],
+            self.position + count,
+        )
+
+
+class _Streams:
+    """Reads every mapped stream, one batch at a time each, and keeps count of what fails."""
+
+    def __init__(self, functions: Any, tables: Any) -> None:
+        known = expect.function
+        self._mappings = known(functions, "_iter_all_esms")
+        self._table_of = known(functions, "_dynamodb_stream_table_from_arn_spec", "spec")
+        self._function_of = known(functions, "_get_func_record_for_qualifier", "name", "qualifier")
+        self._matching = known(functions, "_apply_filter_criteria", "records", "esm")
+        self._execute = known(functions, "_execute_function", "func", "event")
+        self._dispatch = known(functions, "_dispatch_esm_batch", "esm_id", "fn", "args")
+        self._set_aside = known(
+            functions,
+            "_send_ddb_stream_failure_record",
+            "esm",
+            "func_rec",
+            "batch",
+            "stream_arn",
+            "result",
+            "condition",
+        )
+        scope = ("account_id", "region")
+        self._since = known(
+            tables, "stream_records_since", "table_name", "position", "limit", *scope
+        )
+        self._oldest = known(tables, "stream_start_position", "table_name", *scope)
+        self._newest = known(tables, "stream_end_position", "table_name", *scope)
+        self._functions = functions
+        self._tables = tables
+        self._positions = functions._dynamodb_stream_positions  # noqa: SLF001
+        self._in_flight = functions._esm_inflight  # noqa: SLF001
+        self._waiting: dict[str, float] = {}  # mapping -> when to try again
+        self._troubles: dict[str, _Trouble] = {}
+
+    def poll(self) -> bool:
+        """Start what can be started; whether anything was."""
+        account_of, region_of = (
+            self._functions._request_account_id,  # noqa: SLF001
+            self._functions._request_region,  # noqa: SLF001
+        )
+        found = False
+        for account, region, mapping in self._mappings():
+            account_token, region_token = account_of.set(account), region_of.set(region)
+            try:
+                found = self._poll_one(mapping) or found
+            finally:
+                account_of.reset(account_token)
+                region_of.reset(region_token)
+        return found
+
+    def _poll_one(self, mapping: dict[str, Any]) -> bool:
+        name = mapping["UUID"]
+        if not mapping.get("Enabled", True) or self._in_flight.get(name):
+            return False
+        if self._waiting.get(name, 0) > time.monotonic():
+            return False
+        batch = self._next(mapping)
+        if batch is None:
+            return False
+        if batch.wanted:
+            self._dispatch(name, self._run, batch)
+        else:
+            self._positions[name] = batch.position + len(batch.records)
+        return True
+
+    def _next(self, mapping: dict[str, Any]) -> _Batch | None:
+        """The records that the mapping's function is to be called with now."""
+        table = self._table(mapping)
+        function, _ = self._function_of(mapping["FunctionName"], mapping.get("Qualifier"))
+        if table is None or function is None:
             return None
-        found = table_of(source) if source.service == "dynamodb" else None
-        table = dynamodb._tables.get(found[0]) if found else None  # noqa: SLF001
-        if not table or table.get("LatestStreamArn") != esm["EventSourceArn"]:
+        position = self._place(mapping, table)
+        trouble = self._troubles.get(mapping["UUID"])
+        if trouble is not None and trouble.position != position:
+            del self._troubles[mapping["UUID"]]
+            trouble = None
+        most = trouble.window if trouble else mapping.get("BatchSize", 100)
+        records = self._since(table, position, most)
+        if not records:
+            return None
+        return _Batch(mapping, function, records, self._matching(records, mapping), position)
+
+    def _table(self, mapping: dict[str, Any]) -> str | None:
+        """The table whose stream the mapping reads; None for another source or a closed stream."""
+        try:
+            source = self._functions.parse_arn(mapping.get("EventSourceArn", ""))
+        except self._functions.ArnParseError:
+            return None
+        found = self._table_of(source) if source.service == "dynamodb" else None
+        if found is None:
+            return None
+        table = self._tables._tables.get(found[0])  # noqa: SLF001
+        if not table or table.get("LatestStreamArn") != mapping["EventSourceArn"]:
             return None
         return str(found[0])
 
-    def place(esm: dict[str, Any], table: str) -> int:
+    def _place(self, mapping: dict[str, Any], table: str) -> int:
         """Where the mapping reads on, after what the stream has already forgotten."""
-        start = esm.get("StartingPosition", "LATEST")
-        if esm["UUID"] not in positions:
-            positions[esm["UUID"]] = oldest(table) if start == "TRIM_HORIZON" else newest(table)
-        positions[esm["UUID"]] = max(positions[esm["UUID"]], oldest(table))
-        return int(positions[esm["UUID"]])
+        name, oldest = mapping["UUID"], self._oldest(table)
+        if name not in self._positions:
+            from_start = mapping.get("StartingPosition", "LATEST") == "TRIM_HORIZON"
+            self._positions[name] = oldest if from_start else self._newest(table)
+        self._positions[name] = max(self._positions[name], oldest)
+        return int(self._positions[name])
 
-    def poll_one(esm: dict[str, Any]) -> bool:
-        name = esm["UUID"]
-        if not esm.get("Enabled", True) or in_flight.get(name):
-            return False
-        table = table_name(esm)
-        if table is None or waiting.get(name, 0) > time.monotonic():
-            return False
-        function, _config = function_of(esm["FunctionName"], esm.get("Qualifier"))
-        if function is None:
-            return False
-        position = place(esm, table)
-        trouble = troubles.get(name)
-        if trouble and trouble.position != position:
-            del troubles[name]
-            trouble = None
-        records = since(table, position, trouble.window if trouble else esm.get("BatchSize", 100))
-        if not records:
-            return False
-        wanted = matching(records, esm)
-        if not wanted:
-            positions[name] = position + len(records)
-            return True
-        dispatch(name, run, esm, function, records, wanted, position)
-        return True
-
-    def run(esm: Any, function: Any, records: list[Any], wanted: list[Any], position: int) -> None:
-        result = execute(function, {"Records": wanted})
+    def _run(self, batch: _Batch) -> None:
+        """Call the function and take what it says of the batch."""
+        result = self._execute(batch.function, {"Records": batch.wanted})
         if result.get("error"):
-            fail(esm, function, records, wanted, position, result)
+            self._fail(batch, result)
             return
-        failed = (
-            _reported(result.get("body"))
-            if "ReportBatchItemFailures" in (esm.get("FunctionResponseTypes") or [])
-            else set()
-        )
-        left = records
+        reports = "ReportBatchItemFailures" in (batch.mapping.get("FunctionResponseTypes") or [])
+        failed = _reported(result.get("body")) if reports else set()
         if failed:
-            numbers = [str(one["dynamodb"].get("SequenceNumber")) for one in records]
-            unknown = not failed <= set(numbers)  # an empty or foreign id: the whole batch failed
-            first = 0 if unknown else min(numbers.index(one) for one in failed)
-            left = records[first:]
-            position += first
-            positions[esm["UUID"]] = position
-            kept = [one for one in wanted if one in left]
-            fail(esm, function, left, kept, position, result)
+            numbers = [str(one["dynamodb"].get("SequenceNumber")) for one in batch.records]
+            # An empty or a foreign number says that the whole batch failed.
+            known = failed <= set(numbers)
+            left = batch.without_first(min(map(numbers.index, failed)) if known else 0)
+            self._positions[batch.id] = left.position
+            self._fail(left, result)
             return
-        positions[esm["UUID"]] = position + len(records)
-        troubles.pop(esm["UUID"], None)
-        esm["LastProcessingResult"] = f"OK - {len(wanted)} records"
+        self._pass(batch)
+        batch.mapping["LastProcessingResult"] = f"OK - {len(batch.wanted)} records"
 
-    def fail(
-        esm: Any, function: Any, records: list[Any], wanted: list[Any], position: int, result: Any
-    ) -> None:
-        """Count the failure of the records at the head; try again, halve, or give up."""
-        name = esm["UUID"]
-        esm["LastProcessingResult"] = "FAILED"
-        trouble = troubles.setdefault(name, _Trouble(position, 0, len(records)))
-        if trouble.position != position:
-            trouble = troubles[name] = _Trouble(position, 0, len(records))
-        halves = bool(result.get("error")) and esm.get("BisectBatchOnFunctionError")
-        if halves and len(records) > 1:
-            trouble.window = max(1, len(records) // 2)
+    def _pass(self, batch: _Batch) -> None:
+        self._positions[batch.id] = batch.position + len(batch.records)
+        self._troubles.pop(batch.id, None)
+
+    def _fail(self, batch: _Batch, result: Any) -> None:
+        """Count the failure of the records at the head: try again, halve, or set them aside."""
+        batch.mapping["LastProcessingResult"] = "FAILED"
+        trouble = self._troubles.get(batch.id)
+        if trouble is None or trouble.position != batch.position:
+            trouble = self._troubles[batch.id] = _Trouble(batch.position, 0, len(batch.records))
+        halves = result.get("error") and batch.mapping.get("BisectBatchOnFunctionError")
+        if halves and len(batch.records) > 1:
+            trouble.window = len(batch.records) // 2
             return
         trouble.tries += 1
-        attempts = esm.get("MaximumRetryAttempts")
-        age = esm.get("MaximumRecordAgeInSeconds")
-        created = float(records[0]["dynamodb"].get("ApproximateCreationDateTime", time.time()))
-        condition = None
-        if attempts is not None and 0 <= int(attempts) < trouble.tries:
-            condition = "RetryAttemptsExhausted"
-        elif age is not None and 0 < int(age) < time.time() - created:
-            condition = "MaxRecordAgeExceeded"
+        condition = _over(batch, trouble.tries)
         if condition is None:
-            waiting[name] = time.monotonic() + _PAUSE
+            self._waiting[batch.id] = time.monotonic() + _PAUSE
             return
-        give_up(esm, function, wanted, esm["EventSourceArn"], result, condition)
-        positions[name] = position + len(records)
-        troubles.pop(name, None)
+        source = batch.mapping["EventSourceArn"]
+        self._set_aside(batch.mapping, batch.function, batch.wanted, source, result, condition)
+        self._pass(batch)
 
-    def poll() -> bool:
-        found = False
-        for account, region, esm in mappings():
-            account_token = lambda_svc._request_account_id.set(account)  # noqa: SLF001
-            region_token = lambda_svc._request_region.set(region)  # noqa: SLF001
-            try:
-                found = poll_one(esm) or found
-            finally:
-                lambda_svc._request_account_id.reset(account_token)  # noqa: SLF001
-                lambda_svc._request_region.reset(region_token)  # noqa: SLF001
-        return found
 
-    lambda_svc._poll_dynamodb_streams = poll  # noqa: SLF001
+def _over(batch: _Batch, tries: int) -> str | None:
+    """Why the batch is not to be tried again; None when it is."""
+    attempts = batch.mapping.get("MaximumRetryAttempts")
+    if attempts is not None and 0 <= int(attempts) < tries:
+        return "RetryAttemptsExhausted"
+    longest = batch.mapping.get("MaximumRecordAgeInSeconds")
+    now = time.time()
+    created = float(batch.records[0]["dynamodb"].get("ApproximateCreationDateTime", now))
+    if longest is not None and 0 < int(longest) < now - created:
+        return "MaxRecordAgeExceeded"
+    return None

@@ -396,9 +396,7 @@ def _workflows():
                 "ItemProcessor": {
                     "ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"},
                     "StartAt": "Batch",
-                    "States": {
-                        "Batch": {"Type": "Task", "Resource": "${Batch.Arn}", "End": True}
-                    },
+                    "States": {"Batch": {"Type": "Task", "Resource": "${Batch.Arn}", "End": True}},
                 },
                 "MaxConcurrency": 2,
                 "ToleratedFailurePercentage": 50,
