@@ -81,7 +81,12 @@ _RESOURCES: list[dict[str, Any]] = [
         "type": "ExplanationOfBenefit",
         "documentation": "The reimbursement history, one resource per netted service line.",
         "interaction": [{"code": "search-type"}],
-        "searchParam": [_param("patient", "reference", "Required.")],
+        "searchParam": [
+            _param("patient", "reference", "Required: the id of the record."),
+            _param("service-date", "date", "Day on which the care began."),
+            _param("created", "date", "Day on which the history was brought."),
+            _param("code", "token", "Code of the service, or its nature under urn:dmp:nature."),
+        ],
     },
 ]
 
