@@ -12,6 +12,7 @@ from aws_lambda_powertools.utilities.batch import (
 )
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
+from dmp.domain.errors import DmpError
 from dmp.edge.observability import logger
 from functions.notifications.messages import fact_of
 from functions.notifications.wiring import notify_holder
@@ -27,7 +28,10 @@ def tell(record: SQSRecord) -> None:
         if fact is not None:
             notify_holder()(fact, datetime.now(UTC))
     except Exception as error:
-        journal.error("not told", error=type(error).__name__, queued=record.message_id)
+        # Of our own errors the sentence too: it holds no identity, and names the provider's code.
+        why = str(error) if isinstance(error, DmpError) else None
+        kind = type(error).__name__
+        journal.error("not told", error=kind, why=why, queued=record.message_id)
         raise
 
 

@@ -91,7 +91,7 @@ class FakeService:
 
     def import_extract(self, path):
         return {
-            "status": "complete",
+            "status": "accepted",
             "read": 10,
             "kept": 8,
             "rejected": 2,
@@ -222,9 +222,8 @@ def bundle(resources):
 
 
 @pytest.fixture
-def play(monkeypatch, tmp_path):
-    (tmp_path / "ER_PRS_F.csv").write_text("")
-    monkeypatch.setattr(run, "EXTRACTS", tmp_path)
+def play(monkeypatch):
+    monkeypatch.setattr(run, "extracts", lambda folder, _today: [folder / "1-stock"])
     monkeypatch.setattr(run, "pieces_in", lambda _folder: PIECES)
     monkeypatch.setattr(people, "patients", lambda: CAST)
     monkeypatch.setattr("infra.local.demo.journey._MAIL", 0.5)
@@ -282,7 +281,7 @@ def test_a_changed_byte_fails_the_demonstration(play) -> None:
 def test_messages_that_never_come_fail_the_demonstration(play) -> None:
     code, told = play(FakeService(silent=True))
     assert code == 1
-    assert "no message" in told
+    assert "not every message (email and sms expected)" in told
 
 
 def test_a_message_that_names_somebody_fails_the_demonstration(play) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 _HISTORY = 90.0  # seconds that a history may take on a small machine
 _CHECKS = 60.0
 _MAIL = 60.0
+_KIB = 1024
 CREATED, OK, NOT_FOUND, CONFLICT, UNPROCESSABLE, NO_CONTENT = 201, 200, 404, 409, 422, 204
 
 
@@ -62,7 +64,7 @@ class Journey:
     commands: Commands
     records: dict[str, Opened] = field(default_factory=dict)
     documents: dict[str, str] = field(default_factory=dict)
-    news: int = 0
+    news: set[str] = field(default_factory=set)
     _tokens: dict[tuple[str, ...], str] = field(default_factory=dict)
 
     # -- who calls
@@ -98,11 +100,10 @@ class Journey:
 
     def import_extract(self, path: Path) -> str:
         told = self.commands.import_extract(path)
-        if told.get("status") not in {"accepted", "complete", "unchanged", "already-imported"}:
-            raise Unexpected(f"refused: {told.get('reason') or told}")
-        rejected = told.get("rejected", 0)
-        again = " (imported before: nothing changed)" if told.get("unchanged") else ""
-        return f"{told['read']} rows read, {told['kept']} kept, {rejected} set aside{again}"
+        if told.get("status") != "accepted":
+            raise Unexpected(f"{told.get('status')}: {told.get('refused') or told.get('detail')}")
+        again = "; imported before, nothing changed" if told.get("unchanged") else ""
+        return f"{told['read']} rows read, {told['kept']} kept, {told['rejected']} set aside{again}"
 
     # -- opening
 
@@ -117,16 +118,16 @@ class Journey:
             headers={"Idempotency-Key": key},
         )
         if expect(answer, CREATED, CONFLICT).status_code == CONFLICT:
-            record, fresh, channel = self._found(patient), False, "another way"
+            record, fresh, channel = self._found(patient), False, "another"
         else:
             told = answer.json()
             record, channel = told["recordId"], told["channel"]
             fresh = datetime.fromisoformat(told["openedAt"]).timestamp() >= begun_at - 1
         self.records[patient.matricule] = Opened(record, patient, opener, begun, fresh)
         if not fresh:
-            return f"already open, by {channel}: {record}"
-        self.news += 1
-        return f"record {record}, channel {channel}"
+            return f"already open, channel {channel}, record {record}"
+        self.news |= {"email" if "email" in contact else "sms"}
+        return f"channel {channel}, record {record}"
 
     def _found(self, patient: Patient) -> str:
         """The record's id, as a professional who holds the exact number is told it."""
@@ -188,7 +189,7 @@ class Journey:
         if b"ClinicalDocument" not in data:
             raise Unexpected("the document is no CDA")
         title = found[0]["content"][0]["attachment"]["title"]
-        return f"“{title}”, CDA R2, {len(data) / 1024:.0f} KiB"
+        return f"“{title}”, CDA R2, {_size(data)}"
 
     def read_benefits(self, patient: Patient) -> str:
         opened = self.record(patient)
@@ -208,7 +209,7 @@ class Journey:
         made = expect(self.api.post("/fhir/Consent", bearer, json=body), CREATED).json()
         if not resources.is_about(made, kind, about.rpps):
             raise Unexpected("the answer is another decision")
-        self.news += 1
+        self.news |= {"email"}
         return f"Consent {kind}, {provision}"
 
     def authorisation_state(self, patient: Patient, caller: Caller, wanted: str) -> str:
@@ -236,8 +237,8 @@ class Journey:
             self.api.post("/fhir/DocumentReference", self.token(by), json=body), CREATED
         )
         self.documents[piece.name] = str(answer.json()["id"])
-        self.news += 1
-        return f"{len(piece.data) / 1024:.0f} KiB inline, 201"
+        self.news |= {"email"}
+        return f"{_size(piece.data)} inline, 201"
 
     def upload(self, piece: Piece, patient: Patient) -> str:
         """`$upload`: the form, the bytes straight to quarantine, the checks, the vault."""
@@ -265,7 +266,7 @@ class Journey:
             raise Unexpected(f"the upload was rejected ({stage})")
         self.documents[piece.name] = document
         waited = time.monotonic() - begun
-        return f"{len(piece.data) / 1024:.0f} KiB by form, preliminary → final in {waited:.1f} s"
+        return f"{_size(piece.data)} by form, preliminary → final in {waited:.1f} s"
 
     def _already(self, piece: Piece, opened: Opened, holder: Patient) -> bool:
         for one in self._documents(opened, holder):
@@ -307,23 +308,34 @@ class Journey:
 
     # -- what went out
 
-    def read_inbox(self, known: int, patients: Sequence[Patient]) -> str:
-        """E-mails and SMS that the holders got, of which none says anything about anybody."""
+    def read_inbox(self, known: Counter[str], patients: Sequence[Patient]) -> str:
+        """E-mails and SMS that the holders got, of which none says anything about anybody.
+
+        `known` counts what was in the inbox before, by channel.
+        """
         if not self.records:
             raise Missing("no record is open")
-        if self.news:
-            eventually(lambda: len(self.commands.inbox()) > known, _MAIL, "no message")
-        messages = self.commands.inbox()
+        eventually(
+            lambda: self.news <= set(self.counted() - known),
+            _MAIL,
+            f"not every message ({' and '.join(sorted(self.news))} expected)",
+        )
+        messages, counts = self.commands.inbox(), self.counted()
         text = str([(one.get("subject"), one.get("text")) for one in messages])
         told = [p.called for p in patients if p.family_name in text or p.matricule in text]
         if told:
             raise Unexpected(f"a message names {', '.join(told)}")
-        kinds = [str(one["channel"]) for one in messages]
-        emails, texts = kinds.count("email"), kinds.count("sms")
-        if not messages:
-            raise Unexpected("no message was sent")
-        new = len(messages) - known
-        return f"{emails} e-mails and {texts} SMS, {new} of them new; none names anybody"
+        new = (counts - known).total()
+        return f"{counts['email']} e-mails, {counts['sms']} SMS ({new} new); none names anybody"
+
+    def counted(self) -> Counter[str]:
+        """How many messages the inbox holds, by channel (`email`, `sms`)."""
+        return Counter(str(one["channel"]) for one in self.commands.inbox())
+
+
+def _size(data: bytes) -> str:
+    """`612 bytes`, `94 KiB`."""
+    return f"{len(data)} bytes" if len(data) < _KIB else f"{len(data) / _KIB:.0f} KiB"
 
 
 def _form(told: Mapping[str, Any]) -> tuple[str, str, dict[str, str]]:

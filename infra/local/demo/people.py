@@ -5,10 +5,11 @@ The RPPS numbers are test numbers; none is anybody's.
 
 from __future__ import annotations
 
-import csv
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from infra.local import directory
 
 HERE = Path(__file__).parent
 DIRECTORY = HERE / "directory.csv"
@@ -86,25 +87,23 @@ STRANGER = _professional("an unknown doctor", "99700000013", DOCTOR, "750000018"
 AGENT = Caller("the CPAM agent", ("agent", "--role", "enrolment", "--caisse", "511"))
 
 
-def patients(directory: Path = DIRECTORY) -> list[Patient]:
+def patients(path: Path = DIRECTORY) -> list[Patient]:
     """The directory's living people, in its order."""
-    with directory.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file, delimiter=";"))
     return [
         Patient(
-            matricule=row["matricule"],
-            oid=row["oid"],
-            birth_rank=int(row["birthRank"] or 1),
-            family_name=row["birthFamilyName"],
-            given_names=tuple(row["birthGivenNames"].replace(",", " ").split()),
-            birth_date=row["birthDate"],
-            sex=row["sex"],
-            birth_place=row["birthPlace"],
-            scheme=row["scheme"],
-            caisse=row["caisse"],
-            email=row["email"],
-            mobile=row["mobile"],
+            matricule=person.ins.matricule,
+            oid=person.ins.oid,
+            birth_rank=person.birth_rank,
+            family_name=person.traits.family_name,
+            given_names=person.traits.given_names,
+            birth_date=person.traits.birth_date.isoformat(),
+            sex=person.traits.sex,
+            birth_place=person.traits.birth_place,
+            scheme=person.scheme,
+            caisse=person.caisse,
+            email=person.contact.email or "",
+            mobile=person.contact.mobile or "",
         )
-        for row in rows
-        if not row["deceased"]
+        for person in directory.read(path).people
+        if not person.deceased
     ]

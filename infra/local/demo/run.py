@@ -7,7 +7,9 @@ Played again on kept state it finds what is there, says so, and goes on.
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -16,6 +18,7 @@ from rich.markup import escape
 from infra.local.demo import people, resources
 from infra.local.demo.api import Api
 from infra.local.demo.commands import UserCommands
+from infra.local.demo.extract.generate import extracts
 from infra.local.demo.journey import Commands, Journey
 from infra.local.demo.people import AGENT, AUTHOR, BLOCKED, PHARMACY, READER, STRANGER
 from infra.local.demo.story import Outcome, Story, console_for
@@ -27,7 +30,6 @@ if TYPE_CHECKING:
     from infra.local.demo.resources import Piece
 
 HERE = Path(__file__).parent
-EXTRACTS = HERE / "extract"
 DOCUMENTS = HERE / "documents"
 _PATIENCE = httpx.Timeout(40.0, connect=5.0)
 
@@ -54,17 +56,18 @@ def _tell(
 ) -> None:
     first, second, third = cast
     report, letter, picture = pieces
-    known = len(journey.commands.inbox())
+    known = journey.counted()
 
     story.chapter("What the insurer knows")
     story.step(
         "The directory of the insured is loaded", lambda: journey.load_directory(people.DIRECTORY)
     )
-    for extract in extracts(EXTRACTS):
-        story.step(
-            f"The extract {extract.name} is imported",
-            lambda extract=extract: journey.import_extract(extract),
-        )
+    with TemporaryDirectory(prefix="dmp-extract-") as folder:
+        for extract in extracts(Path(folder), datetime.now(UTC).date()):
+            story.step(
+                f"The extract {extract.name} is imported",
+                lambda extract=extract: journey.import_extract(extract),
+            )
 
     story.chapter("Three records, three channels")
     openings = (
@@ -73,8 +76,10 @@ def _tell(
         (third, AGENT, {"email": third.email}),
     )
     for patient, opener, contact in openings:
-        opening = f"{opener.called.capitalize()} opens for {patient.called}"
-        story.step(opening, lambda p=patient, o=opener, c=contact: journey.open(p, o, c))
+        story.step(
+            f"{_capital(opener.called)} opens for {patient.called}",
+            lambda p=patient, o=opener, c=contact: journey.open(p, o, c),
+        )
     story.step("A bad identity is refused", lambda: journey.refuse_bad_identity(first))
 
     story.chapter("The reimbursement history arrives")
@@ -105,7 +110,7 @@ def _tell(
     story.step("The authorised doctor reads", lambda: journey.read(first, READER, pieces))
     for caller in (BLOCKED, STRANGER):
         story.step(
-            f"{caller.called.capitalize()} sees nothing",
+            f"{_capital(caller.called)} sees nothing",
             lambda c=caller: journey.see_nothing(first, c, report),
         )
 
@@ -113,11 +118,8 @@ def _tell(
     story.step("E-mails and SMS went out", lambda: journey.read_inbox(known, cast))
 
 
-def extracts(folder: Path) -> list[Path]:
-    """The extracts to import, in the order of their names: a folder of CSV, or folders of them."""
-    if any(folder.glob("*.csv")):
-        return [folder]
-    return sorted({path.parent for path in folder.glob("*/*.csv")})
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def pieces_in(folder: Path) -> tuple[Piece, Piece, Piece]:
