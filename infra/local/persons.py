@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from dmp.domain.identity import Traits
+    from dmp.store.pseudonyms import Pseudonyms
 
 _SECRET_OUTPUT = "SecretPseudonyms"  # noqa: S105 - the name of an output
 
@@ -28,13 +29,11 @@ def traits_of(
     """
     from dmp.domain.identity import DEMONSTRATION, NIA, NIR, TEST, Ins  # noqa: PLC0415
     from dmp.store.directory import Directory  # noqa: PLC0415
-    from dmp.store.pseudonyms import Pseudonyms, secret_key  # noqa: PLC0415
     from dmp.store.records import Register  # noqa: PLC0415
 
-    endpoint, tables = stack["aws_endpoint"], stack["tables"]
-    secrets = place.client("secretsmanager", endpoint)
-    dynamodb = place.client("dynamodb", endpoint)
-    pseudonyms = Pseudonyms(secret_key(secrets, _secret(endpoint)))
+    tables = stack["tables"]
+    dynamodb = place.client("dynamodb", stack["aws_endpoint"])
+    pseudonyms = pseudonyms_of(stack)
     register = Register(
         dynamodb, tables["accounts"], tables["consents"], tables["traces"], pseudonyms
     )
@@ -47,6 +46,14 @@ def traits_of(
         if person is not None:
             return _claims(person.traits)
     return None
+
+
+def pseudonyms_of(stack: Mapping[str, Any]) -> Pseudonyms:
+    """The keyed hashes of a local stack, under which its tables know people."""
+    from dmp.store.pseudonyms import Pseudonyms, secret_key  # noqa: PLC0415
+
+    endpoint = stack["aws_endpoint"]
+    return Pseudonyms(secret_key(place.client("secretsmanager", endpoint), _secret(endpoint)))
 
 
 def _claims(traits: Traits) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import boto3
 import pytest
 
 from dmp.domain.directory import Insured
-from dmp.domain.identity import DEMONSTRATION, TEST, Ins, Traits
+from dmp.domain.identity import DEMONSTRATION, TEST, Ins, Traits, nir_key
 from dmp.domain.records import Contact
 from dmp.store.aws import client
 from dmp.store.directory import Directory
@@ -52,5 +52,12 @@ def test_somebody_unknown_is_none(directory):
 
 def test_no_key_of_the_directory_holds_a_number(directory):
     directory.save(KNOWN)
-    (item,) = boto3.client("dynamodb").scan(TableName="directory")["Items"]
-    assert INS.matricule not in item["pk"]["S"] + item["sk"]["S"]
+    for item in boto3.client("dynamodb").scan(TableName="directory")["Items"]:
+        assert INS.matricule not in item["pk"]["S"] + item["sk"]["S"]
+
+
+def test_many_are_saved_as_one_by_one(directory):
+    bodies = [f"8799999{number:06d}" for number in range(60)]
+    people = [replace(KNOWN, ins=Ins(body + nir_key(body), TEST)) for body in bodies]
+    directory.save_all(people)
+    assert [directory.of(person.ins) for person in people] == people
