@@ -1,10 +1,12 @@
-"""The steps of `partition-extract`, one function each; the workflow passes them their `run`.
+"""The steps of `partition-extract`: one function, which the workflow tells what to do.
 
-Logs hold counts and names of files, never a value from a row.
+The event is `{"step", "run": {"bucket", "key", "name"}}` and what the step works on. Logs hold
+counts, never a value from a row.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,61 +19,58 @@ journal = logger("reimbursements")
 Event = dict[str, Any]
 
 
-def _run(event: Event) -> Run:
-    return Run(**event["run"])
-
-
-def _part(told: dict[str, Any]) -> Part:
+def _part(told: Event) -> Part:
     return Part(**{**told, "header": tuple(told["header"])})
 
 
-def admit(event: Event, context: Any) -> Event:
-    admission = wiring.admit()(_run(event))
-    journal.info("admit", verdict=admission["verdict"])
-    return admission
+def admit(run: Run, event: Event) -> Event:
+    return wiring.admit()(run)
 
 
-def check(event: Event, context: Any) -> Event:
-    wiring.check()(_run(event), event["file"])
-    return {}
+def check(run: Run, event: Event) -> Event:
+    wiring.check()(run, event["files"])
+    return {"files": len(event["files"])}
 
 
-def plan(event: Event, context: Any) -> Event:
-    planned = wiring.plan()(_run(event))
-    journal.info("plan", verdict=planned["verdict"])
-    return planned
+def plan(run: Run, event: Event) -> Event:
+    return wiring.plan()(run)
 
 
-def clean(event: Event, context: Any) -> Event:
-    part, people = _part(event["item"]["part"]), event["item"]["people"]
-    tally = wiring.clean()(_run(event), part, _part(people) if people else None)
-    journal.info("clean", part=part.number, read=tally.read, kept=tally.kept)
-    return {}
+def clean(run: Run, event: Event) -> Event:
+    people = event["item"]["people"]
+    parts = [_part(told) for told in event["item"]["parts"]]
+    return {"kept": wiring.clean()(run, parts, _part(people) if people else None)}
 
 
-def join(event: Event, context: Any) -> Event:
-    tally = wiring.join()(_run(event), event["shard"])
-    journal.info("join", shard=event["shard"], services=tally.services)
-    return {}
+def join(run: Run, event: Event) -> Event:
+    return {"services": wiring.join()(run, event["shards"])}
 
 
-def sort(event: Event, context: Any) -> Event:
-    rows = wiring.sort()(_run(event), event["shard"])
-    journal.info("sort", shard=event["shard"], services=rows)
-    return {}
+def sort(run: Run, event: Event) -> Event:
+    return {"services": wiring.sort()(run, event["shards"])}
 
 
-def finish(event: Event, context: Any) -> Event:
-    done = wiring.finish()(_run(event), datetime.now(UTC))
-    journal.info("finish", **done)
+def finish(run: Run, event: Event) -> Event:
+    return wiring.finish()(run, datetime.now(UTC))
+
+
+def tidy(run: Run, event: Event) -> Event:
+    return {"dropped": wiring.work().drop(run)}
+
+
+def abandon(run: Run, event: Event) -> Event:
+    wiring.abandon()(run, event["error"])
+    return {"abandoned": event["error"]}
+
+
+STEPS: dict[str, Callable[[Run, Event], Event]] = {
+    step.__name__: step for step in (admit, check, plan, clean, join, sort, finish, tidy, abandon)
+}
+
+
+def handler(event: Event, context: Any) -> Event:
+    """The Lambda handler."""
+    done = STEPS[event["step"]](Run(**event["run"]), event)
+    told = {name: value for name, value in done.items() if isinstance(value, (int, str))}
+    journal.info(event["step"], execution=event["run"]["name"], **told)
     return done
-
-
-def tidy(event: Event, context: Any) -> Event:
-    return {"dropped": wiring.work().drop(_run(event))}
-
-
-def abandon(event: Event, context: Any) -> Event:
-    journal.error("abandoned", error=event["error"])
-    wiring.abandon()(_run(event), event["error"])
-    return {}

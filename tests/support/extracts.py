@@ -155,8 +155,8 @@ class Importing:
         admission = self.step("admit", lambda: Admit(landing, self.shards, parse)(run))
         if admission["verdict"] != "admitted":
             return str(admission["verdict"])
-        for rank in admission["files"]:
-            self.step("check", lambda rank=rank: Check(landing, self.work, parse)(run, rank))
+        for ranks in admission["files"]:
+            self.step("check", lambda ranks=ranks: Check(landing, self.work, parse)(run, ranks))
         planner = Plan(landing, self.work, parse, self.join_shards, self.history_shards)
         plan = self.step("plan", lambda: planner(run))
         if plan["verdict"] != "planned":
@@ -165,14 +165,15 @@ class Importing:
         body = self.s3.get_object(Bucket=HISTORY, Key=plan["parts"])["Body"].read()
         clean = Clean(self.partitions, self.work)
         for item in json.loads(body):
-            given = (_part(item["part"]), item["people"] and _part(item["people"]))
+            parts = [_part(told) for told in item["parts"]]
+            given = (parts, item["people"] and _part(item["people"]))
             self.step("clean", lambda given=given: clean(run, *given))
         join = Join(self.partitions, self.work)
-        for shard in plan["joins"]:
-            self.step("join", lambda shard=shard: join(run, shard))
+        for shards in plan["joins"]:
+            self.step("join", lambda shards=shards: join(run, shards))
         sort = Sort(landing, self.partitions, parse)
-        for shard in plan["shards"]:
-            self.step("sort", lambda shard=shard: sort(run, shard))
+        for shards in plan["shards"]:
+            self.step("sort", lambda shards=shards: sort(run, shards))
         finish = Finish(
             landing, self.partitions, self.work, self.shards, parse, self.history_shards
         )

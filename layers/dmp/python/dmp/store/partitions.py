@@ -52,11 +52,12 @@ class Work:
         keys = [f"work/{run.name}/scans/{file:06d}.json" for file in range(files)]
         return [_scan(found) if found else None for found in self._get_all(keys)]
 
-    def save_parts(self, run: Run, parts: Sequence[Part], people: Part | None) -> str:
-        """The list that the workflow maps over: one object per part, `people` in each."""
+    def save_parts(self, run: Run, groups: Sequence[Sequence[Part]], people: Part | None) -> str:
+        """The list that the workflow maps over: one object per group, `people` in each."""
         key = f"work/{run.name}/parts.json"
         told = asdict(people) if people else None
-        self._put(key, [{"part": asdict(part), "people": told} for part in parts])
+        items = [{"parts": [asdict(part) for part in group], "people": told} for group in groups]
+        self._put(key, items)
         return key
 
     def save_part_tally(self, run: Run, part: int, tally: PartTally) -> None:

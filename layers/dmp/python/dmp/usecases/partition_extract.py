@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from dmp.domain.errors import Invalid, Malformed, NotFound
 from dmp.domain.extracts import (
@@ -33,6 +33,28 @@ from dmp.domain.extracts import (
 )
 
 ParseManifest = Callable[[bytes], Manifest]
+
+# What one task takes on: enough that starting it does not count, little enough for its time. A
+# small extract is one task per step, a national one a task per part and per shard.
+ROWS_AT_ONCE = 2_000_000
+BYTES_AT_ONCE = 64 << 20
+
+
+T = TypeVar("T")
+
+
+def in_groups(items: Sequence[T], weight: Callable[[T], int], limit: int) -> list[list[T]]:
+    """Consecutive items together, as long as they weigh no more than the limit."""
+    groups: list[list[T]] = []
+    room = 0
+    for item in items:
+        cost = weight(item)
+        if not groups or cost > room:
+            groups.append([])
+            room = limit
+        groups[-1].append(item)
+        room -= cost
+    return groups
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +89,8 @@ class Work(Protocol):
 
     def scans(self, run: Run, files: int) -> Sequence[Scan | None]: ...
 
-    def save_parts(self, run: Run, parts: Sequence[Part], people: Part | None) -> str:
-        """Returns the key of the list, which the workflow maps over."""
+    def save_parts(self, run: Run, groups: Sequence[Sequence[Part]], people: Part | None) -> str:
+        """Returns the key of the list, which the workflow maps over group by group."""
 
     def save_part_tally(self, run: Run, part: int, tally: PartTally) -> None: ...
 
@@ -137,7 +159,8 @@ class Admit:
     parse: ParseManifest
 
     def __call__(self, run: Run) -> dict[str, Any]:
-        """`verdict` is `refused`, `known` or `admitted`, then with `files`: ranks to check."""
+        """`verdict` is `refused`, `known` or `admitted`, then with `files`: ranks to check, in
+        groups."""
         name = run.key.rpartition("/")[2]
         try:
             manifest = self.parse(self.landing.manifest(run))
@@ -154,7 +177,9 @@ class Admit:
         if not any(file.table == SERVICES.name for file in manifest.files):
             none = Refusal(name, FileFault.NO_SERVICES, f"no file of table {SERVICES.name}")
             return _refuse(self.landing, run, manifest, [none])
-        return {"verdict": "admitted", "files": list(range(len(manifest.files)))}
+        rows = [ROWS_AT_ONCE if file.rows is None else file.rows for file in manifest.files]
+        groups = in_groups(range(len(rows)), lambda rank: rows[rank], ROWS_AT_ONCE)
+        return {"verdict": "admitted", "files": groups}
 
     def _known(self, run: Run, manifest: Manifest, extract: AcceptedExtract) -> dict[str, Any]:
         # The report of the extract's own import stands; a copy under another name gets one.
@@ -166,15 +191,17 @@ class Admit:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """Read one file through, once."""
+    """Read files through, once."""
 
     landing: Landing
     work: Work
     parse: ParseManifest
 
-    def __call__(self, run: Run, file: int) -> None:
-        listed = self.parse(self.landing.manifest(run)).files[file]
-        self.work.save_scan(run, file, self.landing.scan(run, listed.name))
+    def __call__(self, run: Run, files: Sequence[int]) -> None:
+        """`files` are ranks in the manifest."""
+        listed = self.parse(self.landing.manifest(run)).files
+        for file in files:
+            self.work.save_scan(run, file, self.landing.scan(run, listed[file].name))
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +217,7 @@ class Plan:
 
     def __call__(self, run: Run) -> dict[str, Any]:
         """`verdict` is `refused` or `planned`, then with `parts` (key of their list), `joins` and
-        `shards` to map over."""
+        `shards` to map over, in groups."""
         manifest = self.parse(self.landing.manifest(run))
         scans = self.work.scans(run, len(manifest.files))
         found = list(zip(manifest.files, scans, strict=True))
@@ -209,12 +236,19 @@ class Plan:
             elif file.table in TABLES:
                 cuts = scan.cuts or ((0, 0, 2),)
                 parts += [_part(len(parts) + n, rank, file, scan, c) for n, c in enumerate(cuts)]
+        rows = sum(scan.rows for scan in scans if scan is not None)
+        groups = in_groups(parts, lambda part: part.size, BYTES_AT_ONCE)
         return {
             "verdict": "planned",
-            "parts": self.work.save_parts(run, parts, people),
-            "joins": list(range(self.join_shards)),
-            "shards": list(range(self.history_shards)),
+            "parts": self.work.save_parts(run, groups, people),
+            "joins": _shards(self.join_shards, rows),
+            "shards": _shards(self.history_shards, rows),
         }
+
+
+def _shards(count: int, rows: int) -> list[list[int]]:
+    """All shards, as many together as a task can take when rows spread evenly."""
+    return in_groups(range(count), lambda _: rows // count + 1, ROWS_AT_ONCE)
 
 
 def _part(
@@ -270,41 +304,50 @@ def _missing(table: str, header: tuple[str, ...]) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Clean:
-    """Type the lines of one part, set aside those that cannot be."""
+    """Type the lines of some parts, set aside those that cannot be."""
 
     partitions: Partitions
     work: Work
 
-    def __call__(self, run: Run, part: Part, people: Part | None) -> PartTally:
-        tally = self.partitions.clean(run, part, people)
-        self.work.save_part_tally(run, part.number, tally)
-        return tally
+    def __call__(self, run: Run, parts: Sequence[Part], people: Part | None) -> int:
+        """Returns the number of rows kept."""
+        kept = 0
+        for part in parts:
+            tally = self.partitions.clean(run, part, people)
+            self.work.save_part_tally(run, part.number, tally)
+            kept += tally.kept
+        return kept
 
 
 @dataclass(frozen=True, slots=True)
 class Join:
-    """Put the services and details of one joining shard together."""
+    """Put the services and details of some joining shards together."""
 
     partitions: Partitions
     work: Work
 
-    def __call__(self, run: Run, shard: int) -> JoinTally:
-        tally = self.partitions.join(run, shard)
-        self.work.save_join_tally(run, shard, tally)
-        return tally
+    def __call__(self, run: Run, shards: Sequence[int]) -> int:
+        """Returns the number of service rows."""
+        services = 0
+        for shard in shards:
+            tally = self.partitions.join(run, shard)
+            self.work.save_join_tally(run, shard, tally)
+            services += tally.services
+        return services
 
 
 @dataclass(frozen=True, slots=True)
 class Sort:
-    """Write one shard file."""
+    """Write some shard files."""
 
     landing: Landing
     partitions: Partitions
     parse: ParseManifest
 
-    def __call__(self, run: Run, shard: int) -> int:
-        manifest = self.parse(self.landing.manifest(run))
-        return self.partitions.sort(run, shard, manifest.extract_id)
+    def __call__(self, run: Run, shards: Sequence[int]) -> int:
+        """Returns the number of service rows."""
+        extract_id = self.parse(self.landing.manifest(run)).extract_id
+        return sum(self.partitions.sort(run, shard, extract_id) for shard in shards)
 
 
 @dataclass(frozen=True, slots=True)
