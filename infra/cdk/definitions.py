@@ -172,6 +172,6 @@ def _subject(where: str, state: str, arguments: Mapping[str, Any], wanted: str) 
     found = _SUBSTITUTION.fullmatch(value) if isinstance(value, str) else None
     if found is None:
         raise DefinitionError(
-            f"{where}: {state}: {wanted} must be a substitution (${{…}}), so that the role can name it"
+            f"{where}: {state}: {wanted} must be a substitution (${{…}}): the role names it"
         )
     return found[1]

@@ -1,6 +1,8 @@
-"""Names of what is deployed. Functions, queues, workflows and alarms are named, so that logs, alarms
-and runbooks read well and stacks need no exports for them; tables, buckets and keys, which hold
-data, get their names from CloudFormation and can be replaced.
+"""Names of what is deployed.
+
+Functions, queues, workflows and alarms are named, so that logs, alarms and runbooks read well and
+stacks need no exports for them. Tables, buckets and keys, which hold data, get their names from
+CloudFormation and can be replaced.
 """
 
 from __future__ import annotations

@@ -4,9 +4,11 @@ An area says what goes in and out in its `messages.py`:
 
     OPERATIONS = {"POST /enrolment/records": (OpenRecord, Record, 201)}
 
-Each entry is (request model or None, response model or None, status). Routes without an entry are in
-the document with their path variables and the answers that every route has; an entry without a
-route is an error. The document carries no addresses: clients take the server they fetched it from.
+Each entry is (request model or None, response model or None, status). Routes without an entry
+are in the document with their path variables and the answers that every route has; an entry
+without a route is an error.
+
+The document carries no addresses: clients take the server they fetched it from.
 """
 
 from __future__ import annotations
@@ -44,7 +46,12 @@ refs, schemas = models_json_schema(
 print("\\n" + json.dumps({
     "schemas": schemas.get("$defs", {}),
     "operations": {
-        operation: [area, request and refs[request, "validation"], response and refs[response, "serialization"], status]
+        operation: [
+            area,
+            request and refs[request, "validation"],
+            response and refs[response, "serialization"],
+            status,
+        ]
         for operation, (area, request, response, status) in operations.items()
     },
 }))
@@ -76,8 +83,8 @@ def document(root: Path, functions: Iterable[Function], routes: Sequence[Route])
         "info": {
             "title": "Dossier médical partagé",
             "version": "1",
-            "description": "France's shared medical record. FHIR R4 under /fhir; elsewhere JSON, and "
-            "problems as RFC 9457.",
+            "description": "France's shared medical record. FHIR R4 under /fhir; elsewhere JSON, "
+            "and problems as RFC 9457.",
             "license": {"name": "EUPL-1.2", "identifier": "EUPL-1.2"},
         },
         "servers": [{"url": "/"}],

@@ -133,16 +133,16 @@ def prune(folder: Path) -> None:
     for path in sorted(folder.rglob("*"), reverse=True):
         if path.name in _NEVER_NEEDED_NAMES or path.name.endswith(_NEVER_NEEDED_SUFFIXES):
             _remove(path)
-    for path in folder.glob("*.dist-info/*"):
-        if path.name != "METADATA":  # some packages ask for their own version
+    _keep(folder, "*.dist-info/*", ("METADATA",))  # some packages ask for their own version
+    _keep(folder, "chalice/*", _CHALICE_RUNTIME)
+    _keep(folder, "botocore/data/*/", SERVICES)
+    _keep(folder, "boto3/data/*/", SERVICES)
+
+
+def _keep(folder: Path, pattern: str, names: tuple[str, ...]) -> None:
+    for path in folder.glob(pattern):
+        if path.name not in names and (path.is_dir() or not pattern.endswith("/")):
             _remove(path)
-    for path in (folder / "chalice").glob("*"):
-        if path.name not in _CHALICE_RUNTIME:
-            _remove(path)
-    for models in (folder / "botocore/data", folder / "boto3/data"):
-        for path in models.glob("*"):
-            if path.is_dir() and path.name not in SERVICES:
-                _remove(path)
 
 
 def digest(files: Iterable[tuple[str, bytes]], *salt: str) -> str:

@@ -3,9 +3,9 @@
     {"stream": {"kind": "stream", "source": "table:accounts",
                 "rights": {"bus:facts": ["events:PutEvents"], "key:identity": ["kms:Decrypt"]}}}
 
-One entry per module, one Lambda function per entry (a task with `handlers`: one per handler). Unknown
-resources, star actions, unknown keys, missing modules and missing handlers are refused with the
-file and the reason, so that nothing is granted by a misspelling.
+One entry per module, one Lambda function per entry (a task with `handlers`: one per handler).
+Unknown resources, star actions, unknown keys, missing modules and missing handlers are refused with
+the file and the reason, so that nothing is granted by a misspelling.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Drafts the runbook page of each alarm: `python -m infra.cdk.runbooks` writes the missing ones.
 
-A page is drafted from `infra/cdk/pages` and belongs to people from then on: one that exists is never
-touched. `tests/infra` checks that each alarm has its page, that each page has an alarm, and that
-it says what it must.
+A page is drafted from `infra/cdk/pages` and belongs to people from then on: one that exists is
+never touched. `tests/infra` checks that each alarm has its page, that each page has an alarm, and
+that it says what it must.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _PAGES = Path(__file__).with_name("pages")
 _WHO = {
     "http": "A caller got an answer that is our fault; callers retry, and writes are idempotent.",
     "authorizer": "No token is verified while it fails: every protected request is refused.",
-    "stream": "Facts of a table are late or put aside: consumers have not heard of what was written.",
+    "stream": "Facts of a table are late or put aside: consumers have not heard of them.",
     "queue": "Messages are tried again, and put aside after five attempts.",
     "task": "The workflow retries the step, and fails when no try is left.",
     "schedule": "A regular duty did not run; the next turn catches up unless the cause stays.",
@@ -35,7 +35,7 @@ _REDRIVE = {
     "http": "Nothing to redrive: the caller repeats the request.",
     "authorizer": "Nothing to redrive: the caller repeats the request.",
     "stream": "The batch was put aside: follow [streams-dead-letters.md](streams-dead-letters.md).",
-    "queue": "The messages were put aside: follow [{queue}-dead-letters.md]({queue}-dead-letters.md).",
+    "queue": "Messages were put aside: follow [{queue}-dead-letters.md]({queue}-dead-letters.md).",
     "task": "Redrive the failed execution, by the `-failed` page of its workflow.",
     "schedule": "Follow [schedules-dead-letters.md](schedules-dead-letters.md).",
 }

@@ -1,4 +1,4 @@
-"""The stages as frozen dataclasses: everything in which local, dev and prod differ, and nothing else.
+"""The stages as frozen dataclasses: all in which local, dev and prod differ, and nothing else.
 
 Account, region, domain and issuers of the AWS stages come from the environment
 (`CDK_DEFAULT_ACCOUNT`, `CDK_DEFAULT_REGION`, `DMP_DOMAIN`, `DMP_ISSUERS`); none is written here.
@@ -132,7 +132,7 @@ def stage(name: str, environ: Mapping[str, str] | None = None) -> Stage:
     environ = os.environ if environ is None else environ
     issuers = environ.get("DMP_ISSUERS") or "{}"
     if not isinstance(json.loads(issuers), dict):
-        raise ValueError(
+        raise ValueError(  # noqa: TRY004 - it is the value of a variable
             "DMP_ISSUERS must be a JSON object: kind of actor -> issuer, jwks, audience"
         )
     region = environ.get("CDK_DEFAULT_REGION") or environ.get("AWS_REGION")

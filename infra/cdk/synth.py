@@ -45,8 +45,9 @@ def synth(
 ) -> Path:
     """The folder of the assembly, from the cache when nothing changed.
 
-    `out`: where packages and assemblies are kept, default `root`/.build. cdk-nag (AwsSolutions) runs
-    with it. Raises SynthError with the reason, at once when it is in rights.json or in a definition.
+    `out`: where packages and assemblies are kept, default `root`/.build. cdk-nag (AwsSolutions)
+    runs with it. Raises SynthError with the reason, at once when it is in rights.json or in a
+    definition.
     """
     return synth_each((stage,), out, progress, root=root)[stage]
 
@@ -151,7 +152,9 @@ def _used(path: Path) -> float:
 
 def _reason(output: str, errors: str) -> str:
     """What a person needs of the child's output: our own error alone, else everything."""
-    ours = re.search(r"^infra\.cdk\.\w+\.(?:Routes|Packaging)Error: (.*)", errors, re.MULTILINE | re.DOTALL)
+    ours = re.search(
+        r"^infra\.cdk\.\w+\.(?:Routes|Packaging)Error: (.*)", errors, re.MULTILINE | re.DOTALL
+    )
     if ours:
         return ours[1].strip()
     findings, _, _ = errors.partition("jsii.errors.JavaScriptError")

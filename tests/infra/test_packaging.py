@@ -42,13 +42,15 @@ assert not foreign, foreign
 
 
 @pytest.mark.parametrize(
-    ("area", "module"), sorted({(each.area, each.module) for each in FUNCTIONS}), ids="/".join
+    ("area", "module"), sorted({(each.area, each.module) for each in FUNCTIONS})
 )
 def test_the_layers_alone_import_every_module(local, area, module):
     handlers = [each for each in FUNCTIONS if (each.area, each.module) == (area, module)]
     paths = [str(local.areas[area].folder)]
     paths += [str(local.layers[name].folder / "python") for name in handlers[0].layers]
-    argument = json.dumps([paths, f"functions.{area}.{module}", [each.handler for each in handlers]])
+    argument = json.dumps(
+        [paths, f"functions.{area}.{module}", [each.handler for each in handlers]]
+    )
     environment = routes.environment(ROOT)
     environment.pop("PYTHONPATH")
     done = subprocess.run(
@@ -91,7 +93,9 @@ def test_a_layer_holds_no_tests_no_scripts_and_no_command_line(aws):
     for name in names:
         parts = name.split("/")
         assert not {"__pycache__", "tests", "bin"} & set(parts), name
-        assert not name.startswith(("chalice/cli", "chalice/deploy", "inquirer", "pip/", "wheel/")), name
+        assert not name.startswith(
+            ("chalice/cli", "chalice/deploy", "inquirer", "pip/", "wheel/")
+        ), name
         assert not name.endswith((".pyc", ".pyi", "RECORD")), name
 
 
@@ -124,12 +128,18 @@ def test_the_same_sources_make_the_same_asset_byte_for_byte(house, tmp_path):
     (area / "tasks.py").touch()
     two = packaging.build("local", tmp_path / "two", root=house)
     assert one.areas["sample"].digest == two.areas["sample"].digest
-    for first, second in ((one.areas["sample"], two.areas["sample"]), (one.layers["dmp"], two.layers["dmp"])):
+    for first, second in (
+        (one.areas["sample"], two.areas["sample"]),
+        (one.layers["dmp"], two.layers["dmp"]),
+    ):
         assert first.archive.read_bytes() == second.archive.read_bytes()
     with zipfile.ZipFile(one.areas["sample"].archive) as archive:
         assert archive.namelist() == ["functions/__init__.py", "functions/sample/tasks.py"]
     (area / "tasks.py").write_text("def handler(event, context): return 1\n")
-    assert packaging.build("local", tmp_path / "one", root=house).areas["sample"].digest != one.areas["sample"].digest
+    assert (
+        packaging.build("local", tmp_path / "one", root=house).areas["sample"].digest
+        != one.areas["sample"].digest
+    )
 
 
 def test_a_lock_that_cannot_be_installed_says_which_layer(house, tmp_path):

@@ -40,7 +40,12 @@ def test_one_function_per_entry_and_one_per_handler_of_a_task(area):
         single=HANDLER,
     )
     found = {each.name: each for each in rights.read(root)}
-    assert sorted(found) == ["sample-app", "sample-single", "sample-tasks-gather", "sample-tasks-lay-out"]
+    assert sorted(found) == [
+        "sample-app",
+        "sample-single",
+        "sample-tasks-gather",
+        "sample-tasks-lay-out",
+    ]
     assert found["sample-app"].lambda_handler == "functions.sample.app.app"
     assert found["sample-tasks-lay-out"].lambda_handler == "functions.sample.tasks.lay_out"
     assert found["sample-tasks-lay-out"].substitutions == ("SampleTasksLayOutArn",)
@@ -57,7 +62,10 @@ def test_one_function_per_entry_and_one_per_handler_of_a_task(area):
         ({"kind": "http", "memory": 64}, "memory"),
         ({"kind": "http", "memory": "512"}, "memory"),
         ({"kind": "http", "timeout": 901}, "timeout"),
-        ({"kind": "http", "rights": {"table:account": ["dynamodb:GetItem"]}}, "tables are accounts, "),
+        (
+            {"kind": "http", "rights": {"table:account": ["dynamodb:GetItem"]}},
+            "tables are accounts, ",
+        ),
         ({"kind": "http", "rights": {"accounts": ["dynamodb:GetItem"]}}, "<kind>:<name>"),
         ({"kind": "http", "rights": {"table:accounts": ["dynamodb:*"]}}, "no exact action"),
         ({"kind": "http", "rights": {"table:accounts": ["dynamodb:Get*"]}}, "no exact action"),
@@ -65,7 +73,10 @@ def test_one_function_per_entry_and_one_per_handler_of_a_task(area):
         ({"kind": "http", "rights": {"table:accounts": ["s3:GetObject"]}}, "no action of dynamodb"),
         ({"kind": "http", "rights": {"table:accounts": ["dynamodb:Scan"]}}, "nothing scans"),
         ({"kind": "http", "rights": {"table:accounts": []}}, "no action"),
-        ({"kind": "http", "rights": {"workflow:nowhere": ["states:StartExecution"]}}, "nowhere.asl.json"),
+        (
+            {"kind": "http", "rights": {"workflow:nowhere": ["states:StartExecution"]}},
+            "nowhere.asl.json",
+        ),
         ({"kind": "http", "env": ["DMP_NOWHERE"]}, "no setting"),
         ({"kind": "http", "layers": ["pandas"]}, "no layer"),
         ({"kind": "http", "source": "table:accounts"}, "has no source"),

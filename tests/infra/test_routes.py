@@ -63,7 +63,9 @@ def test_a_route_of_two_areas_is_refused(area):
 
 def test_one_place_of_a_path_has_one_name(area):
     area("one", '\n@app.route("/things/{id}", methods=["GET"])\ndef one(id): ...\n')
-    root = area("two", '\n@app.route("/things/{thing}/parts", methods=["GET"])\ndef two(thing): ...\n')
+    root = area(
+        "two", '\n@app.route("/things/{thing}/parts", methods=["GET"])\ndef two(thing): ...\n'
+    )
     with pytest.raises(routes.RoutesError, match=r"\{id\} and \{thing\}"):
         read(root)
 
@@ -111,7 +113,9 @@ OPERATIONS = {"POST /things/{id}": (Paint, Painted, 201)}
     items = document["components"]["schemas"]["Paint"]["properties"]["colours"]["items"]
     assert items == {"$ref": "#/components/schemas/Colour"}
     assert list(posted["responses"]) == ["201", "default"]
-    assert posted["parameters"] == [{"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}]
+    assert posted["parameters"] == [
+        {"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}
+    ]
     assert "security" not in posted
     public = document["paths"]["/fhir/metadata"]["get"]
     assert public["security"] == []

@@ -38,7 +38,11 @@ def test_a_page_says_what_it_means_where_to_look_what_to_do_and_how_to_redrive(n
 def test_every_dead_letter_queue_failed_workflow_and_late_stream_is_watched():
     functions = rights.read(ROOT)
     names = {each.name for each in alarming.every(functions, definitions.names(ROOT))}
-    assert {"uploads-dead-letters", "history-requests-dead-letters", "notifications-dead-letters"} <= names
+    assert {
+        "uploads-dead-letters",
+        "history-requests-dead-letters",
+        "notifications-dead-letters",
+    } <= names
     assert set(alarming.SHARED_DEAD_LETTERS) <= names
     assert {f"{each}-failed" for each in definitions.names(ROOT)} <= names
     assert {f"{each.name}-lag" for each in functions if each.kind == "stream"} <= names

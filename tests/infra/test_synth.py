@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 
@@ -26,7 +25,9 @@ def test_a_missing_module_is_named_before_the_cdk_starts(house, monkeypatch):
     area = house / "functions/sample"
     area.mkdir()
     (area / "rights.json").write_text(json.dumps({"ghost": {"kind": "task"}}))
-    with pytest.raises(synthesis.SynthError, match=r"names ghost, but functions/sample/ghost\.py is not there"):
+    with pytest.raises(
+        synthesis.SynthError, match=r"names ghost, but functions/sample/ghost\.py is not there"
+    ):
         synthesis.synth("local", root=house)
 
 
@@ -39,7 +40,9 @@ def test_node_comes_from_the_wheel_when_the_machine_has_none(monkeypatch):
     monkeypatch.setattr(synthesis.shutil, "which", lambda _: None)
     synthesis.node.cache_clear()
     try:
-        told = subprocess.run([synthesis.node(), "--version"], capture_output=True, text=True, check=True)
+        told = subprocess.run(
+            [synthesis.node(), "--version"], capture_output=True, text=True, check=True
+        )
     finally:
         synthesis.node.cache_clear()
     assert int(told.stdout[1:].split(".")[0]) >= synthesis.OLDEST_NODE
@@ -54,7 +57,7 @@ def test_a_finding_that_nobody_acknowledged_fails_the_synthesis(tmp_path):
     done = subprocess.run(
         [sys.executable, "-O", "-c", code, str(tmp_path / "out")],
         cwd=ROOT,
-        env={**os.environ, "JSII_NODE": synthesis.node(), "PYTHONPATH": str(ROOT)},
+        env=synthesis._environment(ROOT / ".build"),
         capture_output=True,
         text=True,
         check=False,
@@ -76,8 +79,12 @@ def test_every_acknowledgement_has_a_reason(assembly):
 
 
 def test_account_and_region_come_from_the_environment():
-    given = {"CDK_DEFAULT_ACCOUNT": "1" * 12, "CDK_DEFAULT_REGION": "eu-west-3",
-             "DMP_DOMAIN": "dmp.test", "DMP_ISSUERS": '{"patient": {}}'}
+    given = {
+        "CDK_DEFAULT_ACCOUNT": "1" * 12,
+        "CDK_DEFAULT_REGION": "eu-west-3",
+        "DMP_DOMAIN": "dmp.test",
+        "DMP_ISSUERS": '{"patient": {}}',
+    }
     full = stages.stage("prod", given)
     assert (full.account, full.region, full.domain) == ("1" * 12, "eu-west-3", "dmp.test")
     assert full.missing() == ()

@@ -12,7 +12,7 @@ from infra.cdk import catalogue
 from infra.cdk.naming import physical
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from aws_cdk import aws_dynamodb, aws_events, aws_kms, aws_s3, aws_secretsmanager, aws_sqs
 
@@ -68,8 +68,8 @@ class Estate:
         """The acknowledgements of a role that reaches the objects of buckets and executions of
         workflows: cdk-nag finding -> why the end of the ARN has to be open."""
         made = {
-            "AwsSolutions-IAM5[Resource::*]": "X-Ray, log delivery and ListStreams take no resource; "
-            "an SMS has no ARN (topics are denied beside it). parts/grants.py lists these actions."
+            "AwsSolutions-IAM5[Resource::*]": "X-Ray, log delivery, ListStreams take no "
+            "resource and an SMS has no ARN (topics are denied). parts/grants.py lists these actions."
         }
         for name in buckets:
             data = Stack.of(self.buckets[name])
@@ -94,26 +94,31 @@ class Estate:
         """ARN of the SES identity that we send from."""
         return self.named_arn("ses", f"identity/{self.stage.domain}")
 
+    def arn(self, kind: str, name: str) -> str:
+        """ARN of what `<kind>:<name>` means in rights.json."""
+        arns: dict[str, Callable[[], str]] = {
+            "table": lambda: self.tables[name].table_arn,
+            "bucket": lambda: self.buckets[name].bucket_arn,
+            "queue": lambda: self.queues[name].queue_arn,
+            "key": lambda: self.keys[name].key_arn,
+            "secret": lambda: self.secrets[name].secret_arn,
+            "bus": lambda: self.buses[name].event_bus_arn,
+            "workflow": lambda: self.workflow_arn(name),
+            "topic": lambda: self.topic_arn(name),
+            "ses": self.identity_arn,
+        }
+        return arns[kind]()
+
     def variables(self, resource: str) -> Mapping[str, str]:
         """The environment variable that a right on `resource` yields."""
         kind, _, name = resource.partition(":")
-        match kind:
-            case "table":
-                value = self.tables[name].table_name
-            case "bucket":
-                value = self.buckets[name].bucket_name
-            case "queue":
-                value = self.queues[name].queue_url
-            case "key":
-                value = self.keys[name].key_arn
-            case "secret":
-                value = self.secrets[name].secret_arn
-            case "bus":
-                value = self.buses[name].event_bus_name
-            case "workflow":
-                value = self.workflow_arn(name)
-            case "topic":
-                value = self.topic_arn(name)
-            case _:
-                return {}
+        values: dict[str, Callable[[], str]] = {
+            "table": lambda: self.tables[name].table_name,
+            "bucket": lambda: self.buckets[name].bucket_name,
+            "queue": lambda: self.queues[name].queue_url,
+            "bus": lambda: self.buses[name].event_bus_name,
+        }
+        if resource in catalogue.SENDERS:
+            return {}
+        value = values[kind]() if kind in values else self.arn(kind, name)
         return {catalogue.variable(kind, name): value}

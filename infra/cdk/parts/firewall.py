@@ -27,9 +27,9 @@ _NONE = [aws_wafv2.CfnWebACL.TextTransformationProperty(priority=0, type="NONE")
 
 
 def public_pattern(routes: Sequence[Route], method: str) -> str:
-    """Regular expression of the public paths of a method, with or without the API's stage.
+    r"""Regular expression of the public paths of a method, with or without the API's stage.
 
-    `GET` -> `^(/v1)?/(fhir/metadata|health|openapi\\.json)$`
+    `GET` -> `^(/v1)?/(fhir/metadata|health|openapi\.json)$`
     """
     paths = sorted(
         "/".join(

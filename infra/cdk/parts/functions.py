@@ -161,7 +161,7 @@ class ServiceFunction(Construct):
         acknowledge(
             self.function,
             {
-                "AwsSolutions-L1": "python3.13 is the runtime that the locks, the wheels and the tests "
+                "AwsSolutions-L1": "python3.13 is the runtime that the locks, wheels and tests "
                 "are for; it moves with them, not with the release calendar of Lambda."
             },
         )
@@ -233,8 +233,8 @@ class ServiceFunction(Construct):
         )
 
     def _recurs(self, estate: Estate) -> None:
-        """Invoked by EventBridge Scheduler, asynchronously: the one kind with a dead-letter queue of
-        its own, since nobody waits for its answer."""
+        """Invoked by EventBridge Scheduler, asynchronously: the one kind whose failures go to a
+        dead-letter queue, since nobody waits for its answer."""
         aside = estate.queue_arn("schedules-dead-letters")
         role = iam.Role(
             self,

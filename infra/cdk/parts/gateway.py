@@ -40,7 +40,14 @@ LOGGED = {
 }
 """The access log: the route with its {variables}, never the path, the query, the address or who."""
 
-_METHODS = ("DELETE", "GET", "PATCH", "POST", "PUT")
+_AWS_ONLY = {
+    "AwsSolutions-IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/service-role/"
+    "AmazonAPIGatewayPushToCloudWatchLogs]": "The role of API Gateway's account-wide logging; AWS "
+    "prescribes this policy for it."
+}
+_LOCAL_ONLY = {
+    "AwsSolutions-APIG3": "The local cloud has no WAF; the local front stands in for its rules."
+}
 
 
 class Gateway(Construct):
@@ -156,7 +163,7 @@ class Gateway(Construct):
                     "Access-Control-Allow-Origin": "'*'",
                     **(
                         {"WWW-Authenticate": "'Bearer realm=\"dmp\"'"}
-                        if answer.status == 401
+                        if answer is answers.UNAUTHORISED
                         else {}
                     ),
                 },
@@ -167,22 +174,12 @@ class Gateway(Construct):
         acknowledge(
             self,
             {
-                "AwsSolutions-APIG2": "Pydantic models in the functions check bodies and name every wrong "
-                "field (422); the gateway's validator would answer one sentence (400).",
-                "AwsSolutions-APIG4": "Methods without an authorizer are the public list of the route table "
-                "and CORS preflights; tests/infra compares the two.",
-                "AwsSolutions-COG4": "Tokens are verified by the house's own authorizer against the "
-                "identity providers of the health sector, not by Cognito.",
-                **(
-                    {
-                        "AwsSolutions-IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/service-role/"
-                        "AmazonAPIGatewayPushToCloudWatchLogs]": "The role of API Gateway's "
-                        "account-wide logging; AWS prescribes this policy for it."
-                    }
-                    if stage.aws
-                    else {
-                        "AwsSolutions-APIG3": "The local cloud has no WAF; its front stands in for the rule."
-                    }
-                ),
+                "AwsSolutions-APIG2": "Pydantic models in the functions check bodies and name "
+                "every wrong field (422); the gateway's validator would answer one sentence (400).",
+                "AwsSolutions-APIG4": "Methods without an authorizer are the public routes and "
+                "CORS preflights; tests/infra compares them with the route table.",
+                "AwsSolutions-COG4": "Tokens are verified by the house's own authorizer against "
+                "the identity providers of the health sector, not by Cognito.",
+                **(_AWS_ONLY if stage.aws else _LOCAL_ONLY),
             },
         )

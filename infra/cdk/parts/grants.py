@@ -31,7 +31,7 @@ ANY_RESOURCE = {
     "xray:GetSamplingRules": "X-Ray's sampling actions take no resource",
     "xray:GetSamplingTargets": "X-Ray's sampling actions take no resource",
     "dynamodb:ListStreams": "the one action on streams that takes no resource",
-    "sns:Publish": "an SMS goes to a telephone number, which has no ARN; topics are denied beside it",
+    "sns:Publish": "an SMS goes to a telephone number, which has no ARN; topics are denied",
     "logs:CreateLogDelivery": "log delivery actions take no resource",
     "logs:GetLogDelivery": "log delivery actions take no resource",
     "logs:UpdateLogDelivery": "log delivery actions take no resource",
@@ -77,30 +77,14 @@ def _allow(actions: Sequence[str], arns: Sequence[str]) -> iam.PolicyStatement:
 
 def _arns(estate: Estate, resource: str, action: str) -> tuple[str, ...]:
     kind, _, name = resource.partition(":")
-    match kind:
-        case "table":
-            table = estate.tables[name].table_arn
-            if action == "dynamodb:Query":
-                indexes = catalogue.TABLES[name].indexes
-                return (table, *(f"{table}/index/{index}" for index, _, _ in indexes))
-            return (table,)
-        case "bucket":
-            bucket = estate.buckets[name].bucket_arn
-            return (bucket,) if action in OF_A_BUCKET else (f"{bucket}/*",)
-        case "queue":
-            return (estate.queues[name].queue_arn,)
-        case "key":
-            return (estate.keys[name].key_arn,)
-        case "secret":
-            return (estate.secrets[name].secret_arn,)
-        case "bus":
-            return (estate.buses[name].event_bus_arn,)
-        case "workflow":
-            running = action in OF_AN_EXECUTION
-            return (estate.execution_arn(name) if running else estate.workflow_arn(name),)
-        case "topic":
-            return (estate.topic_arn(name),)
-        case "ses":
-            return (estate.identity_arn(),)
-        case _:
-            return ("*",)  # sns:sms, see ANY_RESOURCE
+    if kind == "table" and action == "dynamodb:Query":
+        table = estate.tables[name].table_arn
+        indexes = catalogue.TABLES[name].indexes
+        return (table, *(f"{table}/index/{index}" for index, _, _ in indexes))
+    if kind == "bucket" and action not in OF_A_BUCKET:
+        return (f"{estate.buckets[name].bucket_arn}/*",)
+    if kind == "workflow" and action in OF_AN_EXECUTION:
+        return (estate.execution_arn(name),)
+    if kind == "sns":
+        return ("*",)  # see ANY_RESOURCE
+    return (estate.arn(kind, name),)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def dead_letters(
     scope: Construct, estate: Estate, name: str, sources: Sequence[str] = ()
 ) -> aws_sqs.Queue:
-    """A queue that keeps for 14 days what could not be handled; only `sources` may redrive to it."""
+    """Keeps for 14 days what could not be handled; only `sources` may put messages aside in it."""
     made = aws_sqs.Queue(
         scope,
         name,

@@ -89,7 +89,7 @@ def bucket(
         block_public_access=aws_s3.BlockPublicAccess.BLOCK_ALL,
         object_ownership=aws_s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
         lifecycle_rules=rules,
-        object_lock_enabled=True if spec.locked else None,
+        object_lock_enabled=spec.locked or None,
         object_lock_default_retention=_retention(stage) if spec.locked else None,
         cors=[
             aws_s3.CorsRule(
@@ -107,14 +107,14 @@ def bucket(
         # By property: the construct's own switch deploys a custom resource and its function.
         resource = made.node.default_child
         resource.add_property_override(  # type: ignore[union-attr]
-            "NotificationConfiguration.EventBridgeConfiguration.EventBridgeEnabled", True
+            "NotificationConfiguration.EventBridgeConfiguration.EventBridgeEnabled", value=True
         )
     acknowledge(
         made,
         {
-            "AwsSolutions-S1": "Every disclosure is written to the traces table before the answer, with "
-            "who and why; server access logs would copy object keys into a bucket that cannot be "
-            "encrypted with our keys.",
+            "AwsSolutions-S1": "Every disclosure is written to the traces table before the "
+            "answer, with who and why; server access logs would copy object keys into a "
+            "bucket that cannot be encrypted with our keys.",
         },
     )
     return made
@@ -144,8 +144,8 @@ def secret(
     acknowledge(
         made,
         {
-            "AwsSolutions-SMG4": "The lookup keys of every record derive from this secret: rotating it is "
-            "a migration of the accounts table, not a schedule.",
+            "AwsSolutions-SMG4": "The lookup keys of every record derive from this secret: "
+            "rotating it is a migration of the accounts table, not a schedule.",
         },
     )
     return made

@@ -1,4 +1,4 @@
-"""Stack `imports`: whatever happens without a caller. Queues, rules, workflows, streams, schedules."""
+"""Stack `imports`: whatever happens without a caller: queues, rules, workflows, streams."""
 
 from __future__ import annotations
 

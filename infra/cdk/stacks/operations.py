@@ -77,17 +77,12 @@ class OperationsStack(Stack):
         minutes = Duration.minutes(5)
 
         def metric(
-            namespace: str,
-            name: str,
-            dimension: str,
-            value: str,
-            label: str,
-            statistic: str = "Sum",
+            namespace: str, name: str, on: tuple[str, str], label: str, statistic: str = "Sum"
         ) -> aws_cloudwatch.Metric:
             return aws_cloudwatch.Metric(
                 namespace=namespace,
                 metric_name=name,
-                dimensions_map={dimension: value},
+                dimensions_map=dict([on]),
                 statistic=statistic,
                 period=minutes,
                 label=label,
@@ -98,7 +93,7 @@ class OperationsStack(Stack):
 
         def api(name: str, label: str, statistic: str = "Sum") -> aws_cloudwatch.Metric:
             return metric(
-                "AWS/ApiGateway", name, "ApiName", physical(stage, "api"), label, statistic
+                "AWS/ApiGateway", name, ("ApiName", physical(stage, "api")), label, statistic
             )
 
         def of_functions(name: str, statistic: str = "Sum") -> list[aws_cloudwatch.Metric]:
@@ -106,8 +101,7 @@ class OperationsStack(Stack):
                 metric(
                     "AWS/Lambda",
                     name,
-                    "FunctionName",
-                    physical(stage, each.name),
+                    ("FunctionName", physical(stage, each.name)),
                     each.name,
                     statistic,
                 )
@@ -116,14 +110,17 @@ class OperationsStack(Stack):
 
         def of_queues(name: str, queues: list[str]) -> list[aws_cloudwatch.Metric]:
             return [
-                metric("AWS/SQS", name, "QueueName", physical(stage, each), each, "Maximum")
+                metric("AWS/SQS", name, ("QueueName", physical(stage, each)), each, "Maximum")
                 for each in queues
             ]
 
         def of_workflows(name: str) -> list[aws_cloudwatch.Metric]:
             return [
                 metric(
-                    "AWS/States", name, "StateMachineArn", estate.workflow_arn(each.name), each.name
+                    "AWS/States",
+                    name,
+                    ("StateMachineArn", estate.workflow_arn(each.name)),
+                    each.name,
                 )
                 for each in house.definitions
             ]
