@@ -92,7 +92,7 @@ def _fault(code: str, detail: str) -> PydanticCustomError:
 
 class Element(BaseModel):
     model_config = ConfigDict(
-        extra="ignore", frozen=True, alias_generator=to_camel, populate_by_name=False
+        extra="ignore", frozen=True, alias_generator=to_camel, defer_build=True
     )
 
 
