@@ -254,7 +254,7 @@ def test_a_second_run_on_a_filled_record_changes_nothing(cloud):
         table: items(cloud, table) for table in ("accounts", "history", "documents", "traces")
     }
     run = cloud.run()
-    assert run.states == ["Begin", "Is there anything to do?", "Nothing to do"]
+    assert run.states == ["Begin", "Anything to do", "Nothing to do"]
     after = {table: items(cloud, table) for table in before}
     assert after == before
 
