@@ -68,7 +68,7 @@ class Estate:
         """The acknowledgements of a role that reaches the objects of buckets and executions of
         workflows: cdk-nag finding -> why the end of the ARN has to be open."""
         made = {
-            "AwsSolutions-IAM5[Resource::*]": "X-Ray, log delivery, ListStreams take no "
+            "AwsSolutions-IAM5[Resource::*]": "X-Ray, log delivery and ListStreams "
             "resource and an SMS has no ARN (topics are denied). parts/grants.py lists these actions."
         }
         for name in buckets:
