@@ -118,6 +118,14 @@ def test_holders_are_not_told_of_the_documents_they_deposit() -> None:
     assert House().tell(fact(actor=f"patient#{HOLDER}")) == []
 
 
+def test_the_insurer_s_document_is_told_with_the_history_and_not_twice() -> None:
+    house = House()
+    house.tell(fact(actor="feeder#ALIM_AM"))
+    house.tell(replace(fact(Subject.HISTORY_IMPORTED), event_id="01jd2"))
+    (message,) = house.messengers.sent
+    assert "remboursement" in message.text
+
+
 def test_another_patient_s_deposit_is_told() -> None:
     assert len(House().tell(fact(actor="patient#" + "b" * 64))) == 1
 

@@ -11,9 +11,11 @@ from datetime import datetime
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
+from dmp.domain.actors import Feeder, key_of
 from dmp.domain.records import Contact, Record, RecordStatus
 from dmp.domain.traces import Mode
 
+FEEDER = key_of(Feeder())
 PARIS = ZoneInfo("Europe/Paris")
 
 
@@ -80,7 +82,8 @@ class Message:
 def concerns_holder(fact: Fact, record: Record) -> bool:
     """Whether the holder is to be told.
 
-    Not of the document that they deposited themselves; of a rejected upload only when it was
+    Not of the document that they deposited themselves, nor of the one that comes with the history,
+    which is told as such; of a rejected upload only when it was
     theirs; of a professional's first access, which an emergency is not: it is told as such [CSP
     R1111-48]; of nothing once the record is closed.
     """
@@ -89,7 +92,7 @@ def concerns_holder(fact: Fact, record: Record) -> bool:
     by_holder = record.holder is not None and fact.actor == f"patient#{record.holder}"
     match fact.subject:
         case Subject.DOCUMENT_PUBLISHED:
-            return not by_holder
+            return not by_holder and fact.actor != FEEDER
         case Subject.UPLOAD_REJECTED:
             return by_holder
         case Subject.DOCUMENT_ACCESSED:
