@@ -10,6 +10,7 @@ their number and the reason, never with what they hold. Loading a file again cha
 from __future__ import annotations
 
 import csv
+import io
 import re
 import sys
 from dataclasses import dataclass
@@ -134,7 +135,7 @@ def main(options: argparse.Namespace) -> int:
 
 def _rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
     """Each line of the file with its number, as column -> text without blanks around it."""
-    rows = csv.reader(_text(path).splitlines(keepends=True), delimiter=";")
+    rows = csv.reader(io.StringIO(_text(path), newline=""), delimiter=";")
     header = [name.strip() for name in next(rows, [])]
     missing, unknown = set(COLUMNS) - set(header), set(header) - set(COLUMNS)
     if missing or unknown or len(header) != len(COLUMNS):

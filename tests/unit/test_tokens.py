@@ -6,7 +6,6 @@ import base64
 import hashlib
 import hmac
 import json
-import logging
 import time
 from datetime import date
 
@@ -23,6 +22,7 @@ from dmp.edge.keyring import KeyRing, KeysUnavailable, fetch
 from dmp.edge.settings import Issuer
 from dmp.edge.tokens import Verifier
 from functions.authorizer import app, wiring
+from tests.support.logs import written_by
 
 PSC = Issuer("professional", "https://psc.test", "https://psc.test/jwks", "dmp")
 FCP = Issuer("patient", "https://fc.test", "https://fc.test/jwks", "dmp")
@@ -491,11 +491,16 @@ def test_the_gateway_gets_the_reason_of_a_refusal(authorizer, late, reason):
     assert answer["context"] == {"refusal": reason}
 
 
-def test_no_log_holds_anything_of_a_token(authorizer, capsys, caplog):
-    caplog.set_level(logging.DEBUG)
+def test_no_log_holds_anything_of_a_token(authorizer):
     for sent in (token(DOCTOR), token(PATIENT, FCP, aud="elsewhere"), token(DOCTOR, exp=1)):
-        authorizer(f"Bearer {sent}")
-        written = capsys.readouterr().out + caplog.text
-        assert not any(part in written for part in sent.split("."))
-        assert "PAT-TROIS" not in written
-        assert NUMBER not in written
+        with written_by(app.journal) as log:
+            authorizer(f"Bearer {sent}")
+        assert not any(part in log.getvalue() for part in sent.split("."))
+        assert "PAT-TROIS" not in log.getvalue()
+        assert NUMBER not in log.getvalue()
+
+
+def test_the_reason_of_a_refusal_is_logged(authorizer):
+    with written_by(app.journal) as log:
+        authorizer(f"Bearer {token(DOCTOR, exp=1)}")
+    assert '"reason":"expired"' in log.getvalue()

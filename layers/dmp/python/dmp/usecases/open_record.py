@@ -3,6 +3,7 @@ service, the channel from the token."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Protocol
@@ -52,7 +53,7 @@ from dmp.usecases.ports import Traces
 KEY_FORGIVEN = "key-forgiven"
 SCHEME_OF_DIRECTORY = "scheme-of-directory"
 
-_KEY_LENGTH = 255
+_KEY = re.compile(r"[!-~](?:[ -~]{0,253}[!-~])?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,8 +191,8 @@ class OpenRecord:
             faults += insured_faults(application.insured, lenient=forgiving)
         if application.consent and not application.consent.opening:
             faults.append(Fault("consent.opening", "consent-required", "no record without consent"))
-        if application.repeatable and not 1 <= len(application.repeatable.key) <= _KEY_LENGTH:
-            faults.append(Fault("Idempotency-Key", "length", "from 1 to 255 characters"))
+        if application.repeatable and not _KEY.fullmatch(application.repeatable.key):
+            faults.append(Fault("Idempotency-Key", "form", "1 to 255 printable ASCII characters"))
         return faults
 
 
