@@ -256,7 +256,7 @@ def test_played_again_it_finds_what_is_there_and_says_so(play) -> None:
     assert "imported before" in told
     assert told.count("there already") == 3
     assert told.count("decided before") == 2
-    assert told.count("already open") == 3
+    assert told.count("open before") == 3
     assert "state kept" in told
 
 

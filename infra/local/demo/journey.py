@@ -102,8 +102,8 @@ class Journey:
         told = self.commands.import_extract(path)
         if told.get("status") != "accepted":
             raise Unexpected(f"{told.get('status')}: {told.get('refused') or told.get('detail')}")
-        again = "; imported before, nothing changed" if told.get("unchanged") else ""
-        return f"{told['read']} rows read, {told['kept']} kept, {told['rejected']} set aside{again}"
+        again = ", imported before" if told.get("unchanged") else ""
+        return f"{told['read']} rows: {told['kept']} kept, {told['rejected']} set aside{again}"
 
     # -- opening
 
@@ -125,9 +125,9 @@ class Journey:
             fresh = datetime.fromisoformat(told["openedAt"]).timestamp() >= begun_at - 1
         self.records[patient.matricule] = Opened(record, patient, opener, begun, fresh)
         if not fresh:
-            return f"already open, channel {channel}, record {record}"
+            return f"{record}, {channel}, open before"
         self.news |= {"email" if "email" in contact else "sms"}
-        return f"channel {channel}, record {record}"
+        return f"{record}, channel {channel}"
 
     def _found(self, patient: Patient) -> str:
         """The record's id, as a professional who holds the exact number is told it."""

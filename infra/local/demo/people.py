@@ -80,7 +80,7 @@ def _professional(called: str, rpps: str, profession: str, finess: str, *more: s
 
 GP = ("--specialty", "SM54")
 PHARMACY = _professional("the pharmacist", "99700024450", PHARMACIST, "512000015")
-AUTHOR = _professional("the doctor who writes", "10100997245", DOCTOR, "510000029", *GP)
+AUTHOR = _professional("the doctor", "10100997245", DOCTOR, "510000029", *GP)
 READER = _professional("the authorised doctor", "99700218896", DOCTOR, "510000029", *GP)
 BLOCKED = _professional("the blocked doctor", "99700000005", DOCTOR, "510000037", *GP)
 STRANGER = _professional("an unknown doctor", "99700000013", DOCTOR, "750000018", *GP)

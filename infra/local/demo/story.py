@@ -17,7 +17,7 @@ from rich.table import Table
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_TITLE = 47
+_TITLE = 45
 _WIDTH = 112
 _NARROWEST = 90
 
