@@ -12,7 +12,7 @@ import json
 import re
 import time
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -28,6 +28,7 @@ ACCEPTED, REFUSED, USAGE = 0, 1, 2
 MANIFEST, REPORT = "manifest.json", "report.json"
 WORKFLOW = "partition-extract"
 _TABLE = re.compile(r"(ER_[A-Z]{3}_F|IR_BEN_R)", re.IGNORECASE)
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}")
 _CHUNK = 1 << 20
 _POLL = 0.5
 _PATIENCE = 600.0  # without --wait
@@ -74,10 +75,11 @@ class _Silent:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A folder of CSV files and the manifest that goes with it."""
+    """A folder of CSV files and the manifest that goes with it; `wrong` when they disagree."""
 
     folder: Path
     manifest: dict[str, Any]
+    wrong: Refused | None = None
 
     @property
     def id(self) -> str:
@@ -92,14 +94,13 @@ class Delivery:
 def deliver_from(folder: Path, as_of: date | None, progress: Progress) -> Delivery:
     """Read the folder's manifest, or make one from its files.
 
-    Raises UsageError for a folder without tables, Refused for a manifest that cannot be read or
-    files that differ from it.
+    Raises UsageError for a folder without tables, Refused for a manifest that cannot be read.
     """
     if not folder.is_dir():
         raise UsageError(f"{folder}: no such folder")
     given = folder / MANIFEST
     if given.is_file():
-        return Delivery(folder, _given(given, as_of, progress))
+        return _given(given, as_of, progress)
     tables = {path: found[0].upper() for path in _files(folder) if (found := _named(path))}
     if not tables:
         raise UsageError(f"{folder}: no DCIR table (ER_PRS_F.csv, ER_PHA_F.csv, …) in it")
@@ -119,23 +120,27 @@ def deliver_from(folder: Path, as_of: date | None, progress: Progress) -> Delive
     return Delivery(folder, _spoken(manifest, as_of))
 
 
-def _given(path: Path, as_of: date | None, progress: Progress) -> dict[str, Any]:
+def _given(path: Path, as_of: date | None, progress: Progress) -> Delivery:
     try:
         manifest = json.loads(path.read_text("utf-8"))
-        names = [str(file["name"]) for file in manifest["files"]]
-        sums = [str(file["sha256"]).lower() for file in manifest["files"]]
-        str(manifest["extractId"])
+        listed = {str(file["name"]): str(file["sha256"]).lower() for file in manifest["files"]}
+        tables = [str(file["table"]) for file in manifest["files"]]
+        named = tables and _ID.fullmatch(manifest["extractId"])
     except (ValueError, KeyError, TypeError):
-        raise Refused(path.name, "manifest", "not a manifest of an extract") from None
-    there = [path.with_name(name) for name in names if path.with_name(name).is_file()]
-    progress.begin("Reading", sum(each.stat().st_size for each in there))
-    for name, expected in zip(names, sums, strict=True):
-        file = path.with_name(name)
-        if file not in there:
-            raise Refused(name, "missing-file", "named in the manifest, not in the folder")
-        if _measure(file, progress)[0] != expected:
-            raise Refused(name, "checksum", "SHA-256 differs from the manifest's")
-    return _spoken(manifest, as_of)
+        named = None
+    if not named:
+        raise Refused(path.name, "manifest", "not a manifest of an extract")
+    delivery = Delivery(path.parent, _spoken(manifest, as_of))
+    there = {name: path.with_name(name) for name in listed if path.with_name(name).is_file()}
+    progress.begin("Reading", sum(each.stat().st_size for each in there.values()))
+    for name, expected in listed.items():
+        if name not in there:
+            detail = "named in the manifest, not in the folder"
+            return replace(delivery, wrong=Refused(name, "missing-file", detail))
+        if _measure(there[name], progress)[0] != expected:
+            detail = "SHA-256 differs from the manifest's"
+            return replace(delivery, wrong=Refused(name, "checksum", detail))
+    return delivery
 
 
 def _spoken(manifest: dict[str, Any], as_of: date | None) -> dict[str, Any]:
@@ -198,6 +203,8 @@ class Importer:
         before = self._object(delivery, REPORT)
         landed = self._object(delivery, MANIFEST)
         if landed is not None and before is not None and before.get("status") == "accepted":
+            if delivery.wrong:  # what was accepted stays as it is
+                raise delivery.wrong
             if _digest(landed.get("files", [])) == delivery.digest:
                 return {**before, "alreadyImported": True, "unchanged": True}
             raise Refused(MANIFEST, "extract-id-taken", "other content was accepted under this id")
@@ -221,7 +228,9 @@ class Importer:
         return content if isinstance(content, dict) else None
 
     def _upload(self, delivery: Delivery) -> None:
-        files = [delivery.folder / str(file["name"]) for file in delivery.manifest["files"]]
+        """What is wrong with the files is for the import to say, in the extract's report."""
+        named = [delivery.folder / str(file["name"]) for file in delivery.manifest["files"]]
+        files = [file for file in named if file.is_file()]
         self.progress.begin("Uploading", sum(file.stat().st_size for file in files))
         for file in files:
             self.s3.upload_file(
