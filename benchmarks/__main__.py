@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import platform
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ import httpx
 from benchmarks import calls, imports, over_http
 from benchmarks.table import show
 from tests.e2e.client import Dmp
-from tests.support.local_stack import local_stack
+from tests.support.local_stack import own_cloud
 
 RESULTS = Path(__file__).with_name("results.json")
 
@@ -31,12 +30,8 @@ def main() -> None:
         results["calls"] = calls.measure()
         show("AWS calls of each operation, in sequence (stores on moto)", results["calls"])
     if only in (None, "http"):
-        with (
-            tempfile.TemporaryDirectory() as folder,
-            local_stack(Path(folder)) as stack,
-            httpx.Client(base_url=stack["api"], timeout=60) as http,
-        ):
-            results["http"] = over_http.measure(Dmp(stack, http))
+        with own_cloud() as cloud, httpx.Client(base_url=cloud.stack.api, timeout=60) as http:
+            results["http"] = over_http.measure(Dmp(cloud.stack, http))
         show("Warm requests over HTTP on the local cloud, IAM enforced", results["http"])
     if only is None:
         RESULTS.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")

@@ -93,57 +93,8 @@ class Dmp:
     def consent(
         self, bearer: str, record: str, kind: str, rank: int, provision: str = "permit"
     ) -> httpx.Response:
-        code = {"coding": [{"system": "urn:dmp:consent", "code": kind}]}
-        return self.post(
-            "/fhir/Consent",
-            bearer,
-            json={
-                "resourceType": "Consent",
-                "status": "active",
-                "scope": {
-                    "coding": [
-                        {
-                            "system": "http://terminology.hl7.org/CodeSystem/consentscope",
-                            "code": "patient-privacy",
-                        }
-                    ]
-                },
-                "category": [code],
-                "patient": {"reference": f"Patient/{record}"},
-                "dateTime": datetime.now(UTC).isoformat(),
-                "policyRule": {
-                    "coding": [
-                        {
-                            "system": "http://terminology.hl7.org/CodeSystem/v3-ActCode",
-                            "code": "OPTIN",
-                        }
-                    ]
-                },
-                "provision": {
-                    "type": provision,
-                    "code": [code],
-                    "actor": [
-                        {
-                            "role": {
-                                "coding": [
-                                    {
-                                        "system": "http://terminology.hl7.org/CodeSystem/"
-                                        "v3-ParticipationType",
-                                        "code": "IRCP",
-                                    }
-                                ]
-                            },
-                            "reference": {
-                                "identifier": {
-                                    "system": "urn:oid:1.2.250.1.71.4.2.1",
-                                    "value": f"8{rpps(rank)}",
-                                }
-                            },
-                        }
-                    ],
-                },
-            },
-        )
+        body = consent_of(record, kind, rank, provision)
+        return self.post("/fhir/Consent", bearer, json=body)
 
     def mail(self, to: str) -> list[dict[str, Any]]:
         """What `dmp inbox --to … --json` prints."""
@@ -160,6 +111,28 @@ class Dmp:
                 )
                 lines += [event["message"] for page in pages for event in page["events"]]
         return "\n".join(lines)
+
+
+def consent_of(record: str, kind: str, rank: int, provision: str = "permit") -> dict[str, Any]:
+    """A Consent about one professional, as a client of the service writes it."""
+    code = {"coding": [{"system": "urn:dmp:consent", "code": kind}]}
+    terms = "http://terminology.hl7.org/CodeSystem/"
+    role = {"coding": [{"system": f"{terms}v3-ParticipationType", "code": "IRCP"}]}
+    professional = {"system": "urn:oid:1.2.250.1.71.4.2.1", "value": f"8{rpps(rank)}"}
+    return {
+        "resourceType": "Consent",
+        "status": "active",
+        "scope": {"coding": [{"system": f"{terms}consentscope", "code": "patient-privacy"}]},
+        "category": [code],
+        "patient": {"reference": f"Patient/{record}"},
+        "dateTime": datetime.now(UTC).isoformat(),
+        "policyRule": {"coding": [{"system": f"{terms}v3-ActCode", "code": "OPTIN"}]},
+        "provision": {
+            "type": provision,
+            "code": [code],
+            "actor": [{"role": role, "reference": {"identifier": professional}}],
+        },
+    }
 
 
 def reference(
