@@ -13,11 +13,23 @@ from infra.cdk import synth as synthesis
 from tests.infra.conftest import ROOT
 
 
-def test_the_same_content_is_synthesised_once(assemblies):
-    said = []
-    again = synthesis.synth("local", progress=said.append)
-    assert again == assemblies["local"].folder
-    assert said == ["templates of local: unchanged"]
+def test_the_same_content_is_synthesised_once(house, monkeypatch):
+    runs, said = [], []
+
+    def run(root, build, out, names):
+        runs.append(list(names))
+        for name in names:
+            (out / name).mkdir()
+
+    monkeypatch.setattr(synthesis, "_run", run)
+    first = synthesis.synth_each(("local", "dev"), root=house, progress=said.append)
+    again = synthesis.synth("local", root=house, progress=said.append)
+    assert again == first["local"] != first["dev"]
+    assert runs == [["local", "dev"]]
+    assert said[-1] == "templates of local: unchanged"
+    (house / "functions/new.py").touch()
+    assert synthesis.synth("local", root=house, progress=said.append) != again
+    assert runs[1:] == [["local"]]
 
 
 def test_a_missing_module_is_named_before_the_cdk_starts(house, monkeypatch):
