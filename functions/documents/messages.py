@@ -56,6 +56,7 @@ INLINE = 3 * 1024 * 1024
 
 _AHEAD = timedelta(hours=24)
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+_MEDIA_TYPE = re.compile(r"[a-zA-Z0-9.+-]+/[a-zA-Z0-9.+-]+(; ?[a-zA-Z-]+=[a-zA-Z0-9._-]+)?")
 _PATIENT = re.compile(r"(?:https?://[^?#]*/)?Patient/(?P<id>[0-9a-z]+)(?:/_history/.*)?")
 _CONDITIONAL = re.compile(r"(?:https?://[^?#]*/)?Patient\?identifier=(?P<token>.+)")
 _DOCUMENT = re.compile(r"(?:https?://[^?#]*/)?DocumentReference/(?P<id>[0-9a-z.]+)")
@@ -63,6 +64,7 @@ _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d
 _SHA1 = re.compile(r"[A-Za-z0-9+/]{27}=")
 _SIREN, _SIRET = 9, 14
 _MOST_ENTRIES = 50
+_DEEPEST = 64
 
 
 @dataclass(slots=True)
@@ -368,7 +370,7 @@ def _bytes(data: str | None, info: ValidationInfo) -> str | bytes | None:
 
 
 def _media(kind: str) -> str:
-    if form_of(kind) is None or _CONTROLS.search(kind):
+    if form_of(kind) is None or not _MEDIA_TYPE.fullmatch(kind):
         raise _fault("media-type", "a type of document that is not taken")
     return kind
 
@@ -491,8 +493,14 @@ def sent(
         model = DocumentReference.model_validate(told, context=reading)
     except ValidationError as error:
         raise Invalid(*faults_of(error, AT)) from None
-    resource = kept(told)
-    if len(resource.encode("utf-8")) > MOST:
+    if _deep(told):
+        raise Invalid(Fault(AT, "json", f"nested deeper than {_DEEPEST}"))
+    try:
+        resource = kept(told)
+        size = len(resource.encode("utf-8"))
+    except ValueError:
+        raise Invalid(Fault(AT, "json", "a number or a text that cannot be kept")) from None
+    if size > MOST:
         raise Invalid(Fault(AT, "too-large", "256 KiB at most, the attachment left out"))
     return Sent(_submission(model, reading, resource), model.content[0].attachment.data)
 
@@ -517,6 +525,22 @@ def _not_one_document(told: Mapping[str, Any], now: datetime, *, lenient: bool) 
                 found = faults_of(error, f"Bundle.entry[{index}].resource")
                 faults += [f for f in found if not any(part in f.path for part in _IN_A_LOT)]
     return faults
+
+
+def _deep(told: Any) -> bool:
+    """Whether JSON is nested deeper than any partner means it: it would have to come out again,
+    inside of a list."""
+    level = [told]
+    for _ in range(_DEEPEST):
+        level = [
+            inner
+            for one in level
+            if isinstance(one, dict | list)
+            for inner in (one.values() if isinstance(one, dict) else one)
+        ]
+        if not level:
+            return False
+    return True
 
 
 def _submission(model: DocumentReference, reading: Reading, resource: str) -> Submission:

@@ -74,8 +74,11 @@ def asked(query: Query, *, lenient: bool, strict: bool) -> Asked:
     page = _page(query, faults)
     dated = tuple(within for text in query.get("date", ()) for within in _date(text, faults))
     unknown = [name for name in query if name not in _READ and name not in _OF_FORM]
+    modified = [name for name in unknown if name.partition(":")[0] in _READ]
+    faults += [Fault(name, "modifier", "no modifier is read here") for name in modified]
     if strict:
-        faults += [Fault(name, "unknown-parameter", "not a parameter here") for name in unknown]
+        rest = [name for name in unknown if name not in modified]
+        faults += [Fault(name, "unknown-parameter", "not a parameter here") for name in rest]
     if faults or whose is None:
         raise Malformed(*faults)
     criteria = Criteria(statuses, _types(query), _classes(query), dated)
@@ -158,7 +161,7 @@ def _date(text: str, faults: list[Fault]) -> list[Within]:
     found = _DATE.fullmatch(text)
     try:
         low, high = _interval(found) if found else (None, None)
-    except ValueError:
+    except (ValueError, OverflowError):
         low = high = None
     if found is None or low is None or high is None:
         faults.append(Fault("date", "date", "a date or an instant, after eq ne gt lt ge le sa eb"))

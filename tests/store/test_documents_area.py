@@ -385,6 +385,7 @@ def test_an_interrupted_publication_leaves_bytes_alone_and_the_retry_ends_it(
             ("DocumentReference.context.sourcePatientInfo", "patient-mismatch"),
         ),
         ({"text": {"div": "x" * 300_000}}, ("DocumentReference", "too-large")),
+        ({"text": {"div": "\ud800"}}, ("DocumentReference", "json")),
     ],
 )
 def test_every_wrong_element_is_named(app, record, change, fault):
@@ -406,6 +407,7 @@ def test_every_wrong_element_is_named(app, record, change, fault):
         ({"data": base64.b64encode(make.png()).decode()}, ("data", "declared-type")),
         ({"contentType": "text/html"}, ("contentType", "media-type")),
         ({"contentType": "application/pdf\r\nX: y"}, ("contentType", "media-type")),
+        ({"contentType": "application/pdf; é"}, ("contentType", "media-type")),
         ({"size": 3}, ("size", "size-mismatch")),
         ({"hash": "AAAA"}, ("hash", "hash-shape")),
         ({"hash": sha1_of(b"other")}, ("hash", "hash-mismatch")),
@@ -698,6 +700,8 @@ def test_a_search_narrows(app, more, found):
         "patient={id}&status=current&_count=0",
         "patient={id}&status=current&date=2026-13",
         "patient={id}&status=current&date=soon",
+        "patient={id}&status=current&date=9999-12-31",
+        "patient={id}&status=current&type:not=11488-4",
         f"patient.identifier=urn:oid:{NIR}|279035121518988&status=current",
     ],
 )
@@ -725,7 +729,7 @@ def test_a_search_by_form_is_the_same_search(app):
         f"{FHIR}/_search",
         HOLDER,
         form,
-        **{"Content-Type": "application/x-www-form-urlencoded"},
+        **{"Content-Type": "application/x-www-form-urlencoded; charset=UTF-8"},
     )
     assert status == 200
     assert [e["resource"]["id"] for e in told["entry"]] == [document]

@@ -30,7 +30,8 @@ _EXTENSIONS_OURS = frozenset({REJECTION, HIDDEN, WARNING})
 def kept(sent: Mapping[str, Any]) -> str:
     """What is kept of a resource as it was sent: everything but bytes and the server's elements.
 
-    `sent` has the shape that `functions.documents.messages` checked.
+    `sent` has the shape that `functions.documents.messages` checked. ValueError for numbers that
+    JSON does not know.
     """
     resource = {name: value for name, value in sent.items() if name not in _OURS}
     if isinstance(sent.get("meta"), dict):
@@ -46,7 +47,7 @@ def kept(sent: Mapping[str, Any]) -> str:
         name: value for name, value in content["attachment"].items() if name not in _ATTACHMENT_OURS
     }
     resource["content"] = [{**content, "attachment": attachment}]
-    return json.dumps(resource, ensure_ascii=False, separators=(",", ":"))
+    return json.dumps(resource, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
 def _ours(extension: Any) -> bool:
