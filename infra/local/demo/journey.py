@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from infra.local.demo.people import Caller, Patient
     from infra.local.demo.resources import Piece
 
-_HISTORY = 90.0  # seconds that a history may take on a small machine
-_CHECKS = 60.0
-_MAIL = 60.0
+_HISTORY = 180.0  # seconds that a history may take on a small machine
+_CHECKS = 120.0
+_MAIL = 120.0
 _KIB = 1024
 CREATED, OK, NOT_FOUND, CONFLICT, UNPROCESSABLE, NO_CONTENT = 201, 200, 404, 409, 422, 204
 
