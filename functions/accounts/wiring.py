@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from functools import cache
 
-from dmp.access.decide import CedarDecisions
 from dmp.edge.settings import settings
 from dmp.store.aws import client
 from dmp.store.directory import Directory
@@ -42,6 +41,8 @@ def fhir_base() -> str:
 
 @cache
 def _gate() -> Gate:
+    from dmp.access.decide import CedarDecisions  # noqa: PLC0415 - opening asks no policy
+
     told, dynamodb = settings(), client("dynamodb")
     accounts, traces = told.table("accounts"), told.table("traces")
     return Gate(

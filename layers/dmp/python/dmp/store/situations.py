@@ -8,10 +8,10 @@ from typing import Any
 
 from dmp.domain.access import Situation
 from dmp.domain.actors import Actor, Professional
+from dmp.domain.documents import Document
 from dmp.domain.errors import Busy
 from dmp.domain.ids import split_document_id
 from dmp.store.consents import SETTINGS_SK, actor_consents_of, actor_sk, settings_of
-from dmp.store.documents import document_key, document_of
 from dmp.store.items import Item, decode, encode
 from dmp.store.records import record_key, record_of, record_pk
 
@@ -45,6 +45,8 @@ class Situations:
         if document_id and place and place[0] == record_id:
             if self._documents is None:
                 raise ValueError("this area has no right to read documents")
+            from dmp.store.documents import document_key  # noqa: PLC0415 - see _document
+
             asked[self._documents] = [document_key(document_id)]
         found = self._read(asked)
         record = found.get((self._accounts, record_key(record_id)["sk"]))
@@ -56,7 +58,7 @@ class Situations:
             record=record_of(record),
             consents=actor_consents_of(found.get((self._consents, about))),
             settings=settings_of(found.get((self._consents, SETTINGS_SK))),
-            document=document_of(documents[0]) if documents else None,
+            document=_document(documents[0]) if documents else None,
         )
 
     def _read(self, asked: dict[str, list[dict[str, str]]]) -> dict[tuple[str, str], Item]:
@@ -75,3 +77,9 @@ class Situations:
                 return found
             sleep(uniform(0, _FIRST_WAIT * 2**attempt))  # noqa: S311 - spreads, hides nothing
         raise Busy
+
+
+def _document(item: Item) -> Document:
+    from dmp.store.documents import document_of  # noqa: PLC0415 - most areas ask for no document
+
+    return document_of(item)
