@@ -119,13 +119,12 @@ class Engine(AbstractContextManager["Engine"]):
         self.run(
             f"CREATE TEMP TABLE judged AS {dcir.judged(table, part, people_header, lenient=lenient)}"
         )
-        if table.detail is None:
-            self.run("CREATE TEMP TABLE pad (i BLOB, o BLOB)")
-            self.run("INSERT INTO pad VALUES (unhex(?), unhex(?))", list(dcir.pads(key)))
+        for name, pad in zip(("inner_pad", "outer_pad"), dcir.pads(key), strict=True):
+            self.run(f"SET VARIABLE {name} = unhex(?)", [pad])
         self.run(
             f"COPY (SELECT {dcir.typed(table, part.file)},"
-            f" (md5_number(key) % {join_shards})::INTEGER AS shard"
-            f" FROM judged{', pad' if table.detail is None else ''} WHERE fault IS NULL)"
+            f" {dcir.join_shard(join_shards)} AS shard"
+            " FROM judged WHERE fault IS NULL)"
             f" TO '{pieces}' (FORMAT parquet, COMPRESSION zstd, PARTITION_BY (shard))"
         )
         counts = self.run(

@@ -24,6 +24,7 @@ from dmp.domain.extracts import (
 )
 from dmp.store import pseudonyms
 
+_WEIGHTS = {"DCT_ORD_NUM": 31, "PRS_ORD_NUM": 17, "FLX_EMT_NUM": 7, "FLX_EMT_ORD": 5}
 _BLOCK = 64  # of SHA-256, in bytes
 _SERVICE_COLUMNS = {
     "start": "EXE_SOI_DTD",
@@ -111,8 +112,10 @@ def judged(table: Table, part: Part, people_header: tuple[str, ...], *, lenient:
     absent = [column for column in table.columns if column.name not in place]
     typed += [f'{_of_nothing(column)} AS "{column.name}"' for column in absent]
     key = ", ".join(f'"{name}"' for name in JOINING_KEY)
+    kept = ", ".join(f'"{column.name}"' for column in table.columns)
+    person = ", r_number, birth_rank" if table.detail is None else ""
     return (
-        f"SELECT *, concat_ws('|', {key}) AS key, CASE"
+        f"SELECT line_no, {kept}{person}, concat_ws('|', {key}) AS key, CASE"
         f" WHEN n <> {len(part.header)} THEN ':{RowFault.COLUMNS.value}'"
         f" {' '.join(faults)} END AS fault"
         f" FROM (SELECT *, {', '.join(typed)} FROM (SELECT line_no, len(f) AS n, {', '.join(raw)}"
@@ -215,6 +218,13 @@ def typed(table: Table, file: int) -> str:
     )
 
 
+def join_shard(shards: int) -> str:
+    """The joining shard of a row, from whole columns of its key: cheap, and the same whatever the
+    engine's version."""
+    whole = [f'abs("{name}" % 1000003) * {weight}' for name, weight in _WEIGHTS.items()]
+    return f"(({' + '.join(whole)}) % {shards})::INTEGER"
+
+
 def _insured() -> str:
     """The hash of `dmp.store.pseudonyms.Pseudonyms.insured`, over a whole column."""
     body = (
@@ -222,4 +232,6 @@ def _insured() -> str:
         " THEN r_number[1:13] ELSE r_number END"
     )
     message = f"encode(concat_ws(chr(31), 'insured', {body}, birth_rank))"
-    return f"sha256(pad.o || unhex(sha256(pad.i || {message})))"
+    return (
+        f"sha256(getvariable('outer_pad') || unhex(sha256(getvariable('inner_pad') || {message})))"
+    )
