@@ -116,9 +116,8 @@ class Engine(AbstractContextManager["Engine"]):
         self._read_lines("lines", source, part.line)
         if people is not None:
             self._read_people(people, people_header)
-        self.run(
-            f"CREATE TEMP TABLE judged AS {dcir.judged(table, part, people_header, lenient=lenient)}"
-        )
+        judged = dcir.judged(table, part, people_header, lenient=lenient)
+        self.run(f"CREATE TEMP TABLE judged AS {judged}")
         for name, pad in zip(("inner_pad", "outer_pad"), dcir.pads(key), strict=True):
             self.run(f"SET VARIABLE {name} = unhex(?)", [pad])
         self.run(
