@@ -1,37 +1,67 @@
-"""Saves the state of every service while the local cloud runs.
+"""Saves the state of all services while the local cloud runs, and when it stops.
 
-MiniStack saves on a graceful stop. A killed process (``kill -9``, power) would lose everything
-since its start; with a checkpoint every few seconds it loses what came after the last one.
-Objects of S3 are on disk at once. A checkpoint happens only when something was asked of the cloud
-since the last one, and takes at most a twentieth of the time.
+MiniStack saves on a graceful stop alone, one file a service. A killed process (``kill -9``) would
+lose everything since its start, and one killed while it saves would find a stack without its
+tables. Here all services are saved every few seconds when something was asked of the cloud, and a
+save counts as a whole or not at all: its files are written beside (``state/next``), a mark says
+that they are complete, then they take their places; a start finishes what was marked and forgets
+what was not. What comes after the last save is lost by a kill; objects of S3 are on disk at once.
 """
 
 from __future__ import annotations
 
+import json
 import logging
+import os
+import shutil
 import threading
 import time
+from typing import TYPE_CHECKING, Any
 
 from infra.local.patches import expect
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
 
 log = logging.getLogger("dmp.checkpoint")
 INTERVAL = 5.0  # seconds between checkpoints, at least
 _SHARE = 20  # a checkpoint that took t is followed by a pause of at least 20 t
 _TRIES = 3
+_MARK = "complete"
+
+
+def recover(state: Path) -> None:
+    """Finish the save that a kill cut short after its mark; forget one without a mark."""
+    draft = state / "next"
+    if (draft / _MARK).exists():
+        _take_places(draft, state)
+    shutil.rmtree(draft, ignore_errors=True)
+
+
+def _take_places(draft: Path, state: Path) -> None:
+    for file in draft.glob("*.json"):
+        file.replace(state / file.name)
 
 
 class Checkpoints:
     """A thread that saves all services; ``touched`` is called for every request served."""
 
-    def __init__(self, interval: float = INTERVAL) -> None:
+    def __init__(self, state: Path, interval: float = INTERVAL) -> None:
         from ministack import app  # noqa: PLC0415 - reads its settings at import
         from ministack.core import persistence  # noqa: PLC0415
 
         self._services = expect.function(app, "_build_persistence_save_dict")
-        self._save = expect.function(persistence, "save_state", "service", "data")
+        self._default = expect.function(persistence, "_json_default", "obj")
+        self._version = expect.function(persistence, "_state_format_version", "service")
+        expect.function(app, "save_all", "services")
+        app.save_all = self.save  # the save of a graceful stop
+        self._state = state
         self._interval = interval
+        self._saved: dict[str, int] = {}
         self._dirty = threading.Event()
         self._over = threading.Event()
+        self._saving = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="dmp-checkpoint", daemon=True)
 
     def touched(self) -> None:
@@ -44,7 +74,7 @@ class Checkpoints:
         """No further checkpoint; returns when one under way is done."""
         self._over.set()
         if self._thread.is_alive():
-            self._thread.join(timeout=30)
+            self._thread.join()
 
     def _run(self) -> None:
         pause = self._interval
@@ -53,18 +83,52 @@ class Checkpoints:
                 continue
             self._dirty.clear()
             started = time.monotonic()
-            self._checkpoint()
+            try:
+                self.save(self._services())
+            except OSError as error:
+                log.error("no checkpoint: %s", error)  # noqa: TRY400 - a full disk needs no trace
+                self._dirty.set()
             pause = max(self._interval, _SHARE * (time.monotonic() - started))
 
-    def _checkpoint(self) -> None:
-        for service, state_of in self._services().items():
-            for attempt in range(1, _TRIES + 1):
-                try:
-                    state = state_of()
-                    if state is not None:
-                        self._save(service, state)
-                    break
-                except RuntimeError:  # the service changed while it was read
-                    if attempt == _TRIES:
-                        log.warning("no checkpoint of %s this time", service)
-                        self._dirty.set()
+    def save(self, services: Mapping[str, Callable[[], Any]]) -> None:
+        """Save these services (name -> its state), together."""
+        with self._saving:
+            states = {name: self._of(name, state) for name, state in services.items()}
+            changed = {
+                name: text
+                for name, text in states.items()
+                if text is not None and self._saved.get(name) != hash(text)
+            }
+            if not changed:
+                return
+            draft = self._state / "next"
+            recover(self._state)
+            draft.mkdir(parents=True)
+            for name, text in changed.items():
+                _write(draft / f"{name}.json", text)
+            _write(draft / _MARK, "")
+            _take_places(draft, self._state)
+            shutil.rmtree(draft)
+            self._saved |= {name: hash(text) for name, text in changed.items()}
+
+    def _of(self, name: str, state_of: Callable[[], Any]) -> str | None:
+        """The text of a service's file; None when it has nothing to save, or can't be read now."""
+        for _ in range(_TRIES):
+            try:
+                state = state_of()
+                if state is None:
+                    return None
+                wrapped = {"__ministack_format__": self._version(name), "payload": state}
+                return json.dumps(wrapped, default=self._default)
+            except RuntimeError:  # the service changed while it was read
+                continue
+        log.warning("%s keeps changing: it is left as it was saved before", name)
+        self._dirty.set()
+        return None
+
+
+def _write(path: Path, text: str) -> None:
+    with path.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())

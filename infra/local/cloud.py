@@ -16,6 +16,7 @@ import shutil
 import signal
 import sys
 import threading
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from infra.local.home import Home
@@ -24,7 +25,7 @@ from infra.local.place import ACCOUNT, LOOPBACK, REGION, ROOT_KEY, ROOT_SECRET
 from infra.local.ports import Ports
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 # All that a function may see of the user's own environment.
 _INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "SSL_CERT_FILE", "DMP_CHECKPOINT_SECONDS")
@@ -62,21 +63,29 @@ def environment(home: Home, ports: Ports, outer: Mapping[str, str]) -> dict[str,
     }
 
 
+@dataclass(frozen=True, slots=True)
+class _Events:
+    """What the process's other parts are told, and what they tell."""
+
+    touched: Callable[[], None]
+    serving: Callable[[], None]
+    settled: threading.Event
+
+
 class _Root:
     """Sends a connection to the front or to MiniStack, by the port that it came to."""
 
-    def __init__(
-        self, cloud: Any, front: Any, front_port: int, touched: Any, settled: threading.Event
-    ) -> None:
+    def __init__(self, cloud: Any, front: Any, front_port: int, events: _Events) -> None:
         self._cloud = cloud
         self._front = front
         self._front_port = front_port
-        self._touched = touched
-        self._settled = settled
+        self._touched = events.touched
+        self._serving = events.serving
+        self._settled = events.settled
 
     async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
         if scope["type"] == "lifespan":
-            await self._cloud(scope, receive, send)
+            await self._cloud(scope, receive, _with(send, self._serving))
         elif scope["server"][1] == self._front_port:
             self._touched()
             await self._front(scope, receive, send)
@@ -89,6 +98,17 @@ class _Root:
             if not self._settled.is_set() and _is_for_cloudformation(scope):
                 await asyncio.to_thread(self._settled.wait)
             await self._cloud(scope, receive, send)
+
+
+def _with(send: Any, serving: Callable[[], None]) -> Any:
+    """``send`` of a lifespan that also says when the start is over."""
+
+    async def told(message: dict[str, Any]) -> None:
+        await send(message)
+        if message["type"] == "lifespan.startup.complete":
+            serving()
+
+    return told
 
 
 def _is_for_cloudformation(scope: dict[str, Any]) -> bool:
@@ -112,12 +132,14 @@ async def _serve(home: Home, ports: Ports) -> None:
     from ministack.app import app  # noqa: PLC0415 - reads the environment at import
 
     from infra.local import patches  # noqa: PLC0415
-    from infra.local.checkpoint import INTERVAL, Checkpoints  # noqa: PLC0415
+    from infra.local.checkpoint import INTERVAL, Checkpoints, recover  # noqa: PLC0415
     from infra.local.front import Front  # noqa: PLC0415
 
+    recover(home.state)
     patches.apply(home)
     settled = threading.Event()
-    checkpoints = Checkpoints(float(os.environ.get("DMP_CHECKPOINT_SECONDS", INTERVAL)))
+    pause = float(os.environ.get("DMP_CHECKPOINT_SECONDS", INTERVAL))
+    checkpoints = Checkpoints(home.state, pause)
     over = asyncio.Event()
     loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):
@@ -128,12 +150,13 @@ async def _serve(home: Home, ports: Ports) -> None:
     config.graceful_timeout = 2
     config.shutdown_timeout = 120
     config.loglevel = "WARNING"
-    root = _Root(app, Front(app, home.front_file), ports.api, checkpoints.touched, settled)
+    events = _Events(checkpoints.touched, patches.once_serving, settled)
+    root = _Root(app, Front(app, home.front_file), ports.api, events)
     checkpoints.start()
     rest = loop.run_in_executor(None, patches.apply_to_cloudformation)
     rest.add_done_callback(lambda done: over.set() if done.exception() else settled.set())
     await serve(root, config, shutdown_trigger=over.wait)  # type: ignore[arg-type]
-    checkpoints.stop()
+    await asyncio.to_thread(checkpoints.stop)
     await rest  # raises what it raised
 
 

@@ -4,7 +4,7 @@
     <home>/front.json     the routes of the deployed API, for the front
     <home>/state/         what MiniStack saved; <home>/s3/ the objects
     <home>/keys/          signing keys of the mock identity providers
-    <home>/lambda/        unpacked layers
+    <home>/runtime/       what AWS's Python runtime has beside the standard library
     <home>/cloud.pid      process id, under a lock that the process holds while it lives
     <home>/cloud.log      what the process says
 
@@ -80,12 +80,8 @@ class Home:
         return self.path / "keys"
 
     @property
-    def layers(self) -> Path:
-        return self.path / "lambda" / "layers"
-
-    @property
     def runtime(self) -> Path:
-        return self.path / "lambda" / "runtime"
+        return self.path / "runtime"
 
     @property
     def scratch(self) -> Path:

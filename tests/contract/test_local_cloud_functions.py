@@ -81,10 +81,9 @@ def test_a_function_sees_its_layers_and_the_runtime_but_not_this_machine(call):
     assert not {"PYTHONPATH", "AWS_PROFILE", "VIRTUAL_ENV"} & set(payload["environment"])
 
 
-def test_functions_share_one_unpacked_layer(probe_cloud, call):  # noqa: F811
-    call("Task")
-    call("Outside")
-    assert len(list(probe_cloud.home.layers.iterdir())) == 1
+def test_functions_share_one_unpacked_layer(call):
+    places = {call(name, where=True)[1]["layer"] for name in ("Outside", "Elsewhere")}
+    assert len(places) == 1
 
 
 def test_a_function_has_its_own_rights_and_no_others(probe_cloud, call):  # noqa: F811

@@ -14,10 +14,11 @@ import jwt
 import pytest
 
 from infra.local import lifecycle
+from infra.local.checkpoint import recover
 from infra.local.deploy import DeployError
 from infra.local.home import Home, HomeError
 from infra.local.ports import PortTaken, choose, free_port
-from tests.support.local_stack import own_cloud, probe_templates, token
+from tests.support.local_stack import inbox, own_cloud, probe_templates, token
 
 ROOT = Path(__file__).resolve().parents[2]
 ITEM = {"pk": {"S": "kept"}, "sk": {"S": "1"}}
@@ -97,6 +98,96 @@ def _until_saved(file, text):
     while not file.exists() or text not in file.read_text():
         assert time.monotonic() < end, f"no checkpoint in {file}"
         time.sleep(0.1)
+
+
+def _make(stack, name):
+    table = stack.content["tables"]["things"]
+    item = {"pk": {"S": "thing"}, "sk": {"S": name}}
+    stack.client("dynamodb").put_item(TableName=table, Item=item)
+
+
+def _told(stack, name):
+    """Waits until the bus has told of a thing."""
+    sqs, queue, seen = stack.client("sqs"), stack.content["queues"]["facts"], ""
+    end = time.monotonic() + 20
+    while name not in seen:
+        assert time.monotonic() < end, f"nothing about {name}"
+        for one in sqs.receive_message(QueueUrl=queue, WaitTimeSeconds=1).get("Messages", []):
+            seen += one["Body"]
+    return True
+
+
+def _delivering(stack, enabled):
+    """Lets the changes of the table out, or holds them back."""
+    client = stack.client("lambda")
+    mapping = next(
+        one
+        for one in client.list_event_source_mappings()["EventSourceMappings"]
+        if ":dynamodb:" in one["EventSourceArn"]
+    )
+    client.update_event_source_mapping(UUID=mapping["UUID"], Enabled=enabled)
+
+
+def test_changes_that_nobody_was_told_of_are_told_after_a_restart(cloud):
+    with cloud() as running:
+        for name in ("one", "two", "three"):
+            _make(running.stack, name)
+        assert _told(running.stack, "three")
+        _delivering(running.stack, enabled=False)
+        _make(running.stack, "held-back")
+    with cloud() as running:
+        _delivering(running.stack, enabled=True)
+        assert _told(running.stack, "held-back")
+        _make(running.stack, "new")
+        assert _told(running.stack, "new")
+
+
+def test_a_killed_cloud_tells_of_changes_again_after_its_restart(cloud, monkeypatch):
+    monkeypatch.setenv("DMP_CHECKPOINT_SECONDS", "0.5")
+    with cloud() as running:
+        for name in ("one", "two", "three"):
+            _make(running.stack, name)
+        assert _told(running.stack, "three")
+        _until_saved(running.stack.home.state / "dynamodb.json", "three")
+        os.kill(running.process.pid, signal.SIGKILL)
+        running.process.wait()
+    with cloud() as running:
+        _make(running.stack, "new")
+        assert _told(running.stack, "new")
+
+
+def test_a_workflow_goes_on_after_a_restart(cloud):
+    with cloud() as running:
+        states = running.stack.client("stepfunctions")
+        arn = states.start_execution(
+            stateMachineArn=running.stack.content["state_machines"]["waiting"],
+            input=json.dumps({"by": "somebody"}),
+        )["executionArn"]
+        time.sleep(0.5)
+        assert states.describe_execution(executionArn=arn)["status"] == "RUNNING"
+    with cloud() as running:
+        states = running.stack.client("stepfunctions")
+        end = time.monotonic() + 20
+        while (found := states.describe_execution(executionArn=arn))["status"] == "RUNNING":
+            assert time.monotonic() < end
+            time.sleep(0.1)
+        assert found["status"] == "SUCCEEDED", found
+        assert json.loads(found["output"]) == {"given": "somebody", "passed": "somebody"}
+
+
+def test_the_inbox_survives_a_restart(cloud):
+    with cloud() as running:
+        ses = running.stack.client("sesv2")
+        ses.create_email_identity(EmailIdentity="dmp@example.test")
+        ses.send_email(
+            FromEmailAddress="dmp@example.test",
+            Destination={"ToAddresses": ["somebody@example.test"]},
+            Content={"Simple": {"Subject": {"Data": "s"}, "Body": {"Text": {"Data": "t"}}}},
+        )
+        running.stack.client("sns").publish(PhoneNumber="+33639980001", Message="m")
+    with cloud() as running:
+        kept = inbox(running.stack.content)
+        assert [(one["channel"], one["text"]) for one in kept] == [("email", "t"), ("sms", "m")]
 
 
 def test_two_clouds_run_side_by_side(tmp_path, probe):
@@ -290,3 +381,17 @@ def test_a_cloud_does_not_outlive_the_command_that_started_it(foreground):
     while home.pid() is not None:
         assert time.monotonic() < end
         time.sleep(0.1)
+
+
+def test_a_save_counts_as_a_whole_or_not_at_all(tmp_path):
+    (tmp_path / "sqs.json").write_text("old")
+    (tmp_path / "next").mkdir()
+    (tmp_path / "next" / "sqs.json").write_text("new")
+    recover(tmp_path)  # killed before it was complete
+    assert (tmp_path / "sqs.json").read_text() == "old"
+    (tmp_path / "next").mkdir()
+    (tmp_path / "next" / "sqs.json").write_text("new")
+    (tmp_path / "next" / "complete").touch()
+    recover(tmp_path)  # killed after it was complete, before the files had their places
+    assert (tmp_path / "sqs.json").read_text() == "new"
+    assert not (tmp_path / "next").exists()

@@ -15,22 +15,28 @@ from infra.local.patches import (
     form_checksums,
     gateway_errors,
     handler_errors,
+    interrupted_executions,
     isolation,
     layers,
     loopback_tls,
     mail_identities,
     secret_ref,
+    sent_mail,
     state_blobs,
     table_streams,
+    undelivered_changes,
 )
 from infra.local.patches.expect import PatchError
+from infra.local.product import ROOT
 
 if TYPE_CHECKING:
     from infra.local.home import Home
 
 MINISTACK = "1.5.33"
+# Shared by every home: the same layer is unpacked, and its modules compiled, once a checkout.
+UNPACKED_LAYERS = ROOT / ".build" / "layers"
 
-__all__ = ["MINISTACK", "PatchError", "apply", "apply_to_cloudformation"]
+__all__ = ["MINISTACK", "PatchError", "apply", "apply_to_cloudformation", "once_serving"]
 
 
 def apply(home: Home) -> None:
@@ -44,7 +50,7 @@ def apply(home: Home) -> None:
         raise PatchError(msg)
     handler_errors.apply()
     isolation.apply(home.runtime)
-    layers.apply(home.layers)
+    layers.apply(UNPACKED_LAYERS)
     distributed_map.apply()
     loopback_tls.apply()
     mail_identities.apply()
@@ -52,6 +58,14 @@ def apply(home: Home) -> None:
     state_blobs.apply(home.state)
     form_checksums.apply()
     table_streams.apply()
+    undelivered_changes.apply()
+    interrupted_executions.apply()
+    sent_mail.apply()
+
+
+def once_serving() -> None:
+    """What must wait until functions can be called and can call."""
+    interrupted_executions.resume()
 
 
 def apply_to_cloudformation() -> None:

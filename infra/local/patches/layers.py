@@ -1,7 +1,8 @@
 """A layer is unpacked once, not once per function and per worker.
 
 MiniStack unpacks every layer for every worker that it starts, seconds each for a large one. Here
-a layer stands unpacked in the home under the hash of its content; its workers share it.
+a layer stands unpacked under the hash of its content; every worker of every local cloud of this
+checkout shares it, with the bytecode that the first one to import a module leaves beside it.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import Any
 from infra.local.patches import expect
 
 _SEARCH_PATH = "_LAMBDA_LAYERS_DIRS"
+_KEPT = 40  # layers, most of them a megabyte of our own code
 
 
 def _unpack(content: bytes, folder: Path) -> None:
@@ -25,7 +27,19 @@ def _unpack(content: bytes, folder: Path) -> None:
     shutil.rmtree(draft, ignore_errors=True)
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         archive.extractall(draft)
-    draft.rename(folder)
+    try:
+        draft.rename(folder)
+    except OSError:  # another local cloud was faster
+        shutil.rmtree(draft)
+        if not folder.is_dir():
+            raise
+
+
+def _forget(folder: Path) -> None:
+    """Keep the layers used last."""
+    unpacked = sorted(folder.iterdir(), key=lambda one: one.stat().st_mtime, reverse=True)
+    for old in unpacked[_KEPT:]:
+        shutil.rmtree(old, ignore_errors=True)
 
 
 def apply(folder: Path) -> None:
@@ -35,6 +49,7 @@ def apply(folder: Path) -> None:
     spawn = expect.function(lambda_runtime.Worker, "_spawn", "self")
     read = expect.function(lambda_svc, "_resolve_layer_zip", "attachment")
     folder.mkdir(parents=True, exist_ok=True)
+    _forget(folder)
     lock = threading.Lock()
     known: dict[str, Path] = {}
 
@@ -47,7 +62,9 @@ def apply(folder: Path) -> None:
                     msg = f"layer {arn} has no content"
                     raise RuntimeError(msg)
                 target = folder / hashlib.sha256(content).hexdigest()[:32]
-                if not target.is_dir():
+                if target.is_dir():
+                    os.utime(target)
+                else:
                     _unpack(content, target)
                 known[arn] = target
             return known[arn]

@@ -171,12 +171,16 @@ class _Streams:
         return str(found[0])
 
     def _place(self, mapping: dict[str, Any], table: str) -> int:
-        """Where the mapping reads on, after what the stream has already forgotten."""
-        name, oldest = mapping["UUID"], self._oldest(table)
+        """Where the mapping reads on: within what the stream still has.
+
+        Before that are records a day old; after it, those of a cloud that was killed between
+        saving the one and the other.
+        """
+        name, oldest, newest = mapping["UUID"], self._oldest(table), self._newest(table)
         if name not in self._positions:
             from_start = mapping.get("StartingPosition", "LATEST") == "TRIM_HORIZON"
-            self._positions[name] = oldest if from_start else self._newest(table)
-        self._positions[name] = max(self._positions[name], oldest)
+            self._positions[name] = oldest if from_start else newest
+        self._positions[name] = min(max(self._positions[name], oldest), newest)
         return int(self._positions[name])
 
     def _run(self, batch: _Batch) -> None:

@@ -76,7 +76,12 @@ def outside(_event, _context):
             found.append(name)
         except ImportError:
             pass
-    return {"importable": found, "environment": sorted(os.environ), "timezone": os.environ["TZ"]}
+    return {
+        "importable": found,
+        "environment": sorted(os.environ),
+        "timezone": os.environ["TZ"],
+        "layer": layered.__file__,
+    }
 
 
 def consume(event, _context):

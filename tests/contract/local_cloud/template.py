@@ -78,6 +78,7 @@ def _functions(code):
         "Task": _function("task", "PlainRole", code),
         "Slow": _function("task", "PlainRole", code, timeout=1),
         "Outside": _function("outside", "PlainRole", code),
+        "Elsewhere": _function("outside", "PlainRole", code),
         "Batch": _function("batch", "PlainRole", code),
         "ConsumerRole": _role(
             ("dynamodb:PutItem", _att("Table")),
@@ -409,6 +410,17 @@ def _workflows():
             }
         },
     }
+    waiting = {
+        "StartAt": "Wait",
+        "States": {
+            "Wait": {"Type": "Wait", "Seconds": 3, "Next": "Tell"},
+            "Tell": {
+                "Type": "Pass",
+                "Parameters": {"given.$": "$$.Execution.Input.by", "passed.$": "$.by"},
+                "End": True,
+            },
+        },
+    }
     return {
         "WorkflowRole": _role(
             ("lambda:InvokeFunction", _att("Task")),
@@ -417,6 +429,7 @@ def _workflows():
         ),
         "Retrying": _workflow(retrying),
         "Mapping": _workflow(mapping),
+        "Waiting": _workflow(waiting),
     }
 
 
@@ -524,6 +537,7 @@ def _outputs():
         "QueueFacts": {"Ref": "Facts"},
         "WorkflowRetrying": {"Ref": "Retrying"},
         "WorkflowMapping": {"Ref": "Mapping"},
+        "WorkflowWaiting": {"Ref": "Waiting"},
         "EventBusFacts": {"Ref": "Bus"},
         "ApiId": {"Ref": "Rest"},
         "ApiStage": {"Ref": "Stage"},
@@ -532,7 +546,7 @@ def _outputs():
         "IssuersGiven": {"Ref": "Issuers"},
         "UrlGiven": {"Ref": "PublicUrl"},
     }
-    functions = ("Task", "Slow", "Outside", "Reach", "Batch")
+    functions = ("Task", "Slow", "Outside", "Elsewhere", "Reach", "Batch")
     values |= {f"Function{name}": {"Ref": name} for name in functions}
     return {key: {"Value": value} for key, value in values.items()}
 
