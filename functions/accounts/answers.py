@@ -7,7 +7,7 @@ from typing import Any
 
 from dmp.domain.access import Situation
 from dmp.domain.actors import Actor, Person, Professional
-from dmp.domain.identity import Traits
+from dmp.domain.identity import Ins, Traits
 from dmp.domain.records import Record, RecordStatus
 from dmp.edge.warnings import warnings
 from dmp.usecases.open_record import Opening
@@ -34,16 +34,20 @@ def opening(done: Opening, language: str) -> dict[str, Any]:
     return told
 
 
-def patient(found: Situation, actor: Actor, now: datetime) -> dict[str, Any]:
+def patient(
+    found: Situation, actor: Actor, now: datetime, sent: Ins | None = None
+) -> dict[str, Any]:
     """A FHIR R4 Patient: to a professional, that the record exists, whether it is open and what
-    was decided about them; to the holder, their own traits."""
+    was decided about them; to the holder, their own traits. It carries the number that was `sent`,
+    and none when none was: who knows a record by its id is not told whose matricule it is."""
     told = found.record
     resource: dict[str, Any] = {
         "resourceType": "Patient",
         "id": told.id,
-        "identifier": [{"system": f"urn:oid:{told.ins.oid}", "value": told.ins.matricule}],
         "active": told.status is RecordStatus.OPEN,
     }
+    if sent is not None:
+        resource["identifier"] = [{"system": f"urn:oid:{sent.oid}", "value": sent.matricule}]
     if isinstance(actor, Professional):
         state = found.consents.authorisation(now)
         resource["extension"] = [{"url": AUTHORISATION_STATE, "valueCode": state.value}]

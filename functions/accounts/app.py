@@ -31,8 +31,9 @@ def read_record(record_id: str) -> Response:
 def find_record() -> Response:
     """TD0.2: the record of an exact INS, 0 or 1."""
     actor, now = app.actor, app.now
-    found = wiring.find_record()(actor, messages.identifier_of(app.query), now)
-    patients = [answers.patient(found, actor, now)] if found else []
+    ins = messages.identifier_of(app.query)
+    found = wiring.find_record()(actor, ins, now)
+    patients = [answers.patient(found, actor, now, ins)] if found else []
     return fhir_answer(answers.searchset(patients, wiring.fhir_base()))
 
 

@@ -129,7 +129,8 @@ def main(options: argparse.Namespace) -> int:
     for bad in reading.bad:
         print(f"{path.name}: {bad}", file=sys.stderr)
     aside = len({bad.line for bad in reading.bad})
-    print(f"{len(reading.people)} people loaded, {aside} lines set aside")
+    lines = "line" if aside == 1 else "lines"
+    print(f"{len(reading.people)} people loaded, {aside} {lines} set aside")
     return SOME_BAD if reading.bad else LOADED
 
 

@@ -249,13 +249,25 @@ def test_an_identifier_that_is_none_is_an_operation_outcome(app, query, status):
     assert told["issue"][0]["expression"][0].startswith("identifier")
 
 
-def test_the_patient_of_a_record_is_read_by_its_holder_alone(app, opened):
+def test_the_patient_of_a_record_is_read_by_its_holder(app, opened):
     someone, record_id = opened()
-    assert ask(app, "GET", f"/fhir/Patient/{record_id}", visitor(someone))[0] == 200
+    status, patient, _ = ask(app, "GET", f"/fhir/Patient/{record_id}", visitor(someone))
+    assert (status, patient["id"], patient["active"]) == (200, record_id, True)
+    assert patient["name"][0]["given"] == list(someone.given_names)
     refused = ask(app, "GET", f"/fhir/Patient/{record_id}", DOCTOR)
     unknown = ask(app, "GET", f"/fhir/Patient/{new_record_id()}", DOCTOR)
     assert refused == unknown
     assert (refused[0], refused[1]["resourceType"]) == (404, "OperationOutcome")
+
+
+@pytest.mark.parametrize("reader", [PHARMACIST, COLLEAGUE])
+def test_no_answer_carries_a_matricule_that_was_not_sent(app, opened, reader):
+    someone, record_id = opened(PHARMACIST)
+    for path in (f"/fhir/Patient/{record_id}", f"{RECORDS}/{record_id}"):
+        for actor in (reader, visitor(someone)):
+            status, told, _ = ask(app, "GET", path, actor)
+            assert status == 200
+            assert someone.matricule not in str(told)
 
 
 @pytest.mark.parametrize("name", ["x", "..", "%00", "REC%23x", "é"])
