@@ -50,16 +50,22 @@ def parser() -> argparse.ArgumentParser:
         if needs is not None and find_spec(needs) is None:
             continue
         one = commands.add_parser(module.NAME, help=module.HELP, description=module.HELP)
-        if getattr(module, "LOCAL", True):
-            one.add_argument(
-                "--home",
-                default=DEFAULT_HOME,
-                metavar="DIR",
-                help="folder of the local cloud (default: %(default)s)",
-            )
         module.add_arguments(one)
+        if getattr(module, "LOCAL", True):
+            _add_home(one, DEFAULT_HOME)
         one.set_defaults(run=module.run)
     return whole
+
+
+def _add_home(command: argparse.ArgumentParser, default: str) -> None:
+    """``--home`` on a command and on what it divides into: it may stand anywhere."""
+    command.add_argument(
+        "--home", default=default, metavar="DIR", help="folder of the local cloud (.local)"
+    )
+    for action in command._actions:  # noqa: SLF001 - argparse has no other way to them
+        if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001
+            for one in action.choices.values():
+                _add_home(one, argparse.SUPPRESS)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -298,7 +298,7 @@ def test_a_folder_that_holds_something_else_is_never_wiped(tmp_path):
 
 def _dmp(*arguments, home):
     return subprocess.run(
-        [sys.executable, "-m", "infra.local", arguments[0], "--home", home, *arguments[1:]],
+        [sys.executable, "-m", "infra.local", *arguments, "--home", home],
         cwd=ROOT,
         capture_output=True,
         text=True,
