@@ -26,7 +26,8 @@ check: $(READY) ## lint, format, types, layers, policies
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
-	@if [ -f infra/cdk/policies.py ]; then $(BIN)/python -m infra.cdk.policies --check; fi
+	@$(BIN)/python -m infra.cdk.policies --check
+	@git ls-files -z | xargs -0 $(BIN)/detect-secrets-hook --baseline .secrets.baseline
 
 build: $(READY) ## package the functions (TARGET=local or aws)
 	@$(BIN)/dmp build --target $(or $(TARGET),local)
@@ -41,13 +42,18 @@ fmt: $(READY) ## put the code in its form
 	@$(BIN)/ruff check --fix --exit-zero --quiet .
 	@$(BIN)/ruff format .
 
+# A machine with its own certificate authorities keeps them where everybody looks.
+export UV_SYSTEM_CERTS ?= $(if $(wildcard /etc/ssl/certs/ca-certificates.crt /etc/ssl/cert.pem),true,false)
+
 COMPILE = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-header --no-annotate --no-emit-index-url $(if $(UPGRADE),--upgrade)
 
 lock: $(READY) ## resolve the requirements again (UPGRADE=1 for newer versions)
-	@$(COMPILE) layers/vendor/requirements.in -o layers/vendor/requirements.txt
+	@$(COMPILE) layers/vendor/requirements.in --excludes layers/vendor/excludes.txt \
+	-o layers/vendor/requirements.txt
 	@$(COMPILE) layers/columnar/requirements.in -o layers/columnar/requirements.txt
-	@$(COMPILE) requirements/dev.in -c layers/vendor/requirements.txt -o requirements/dev.txt
+	@$(COMPILE) requirements/dev.in -c layers/vendor/requirements.txt \
+	--excludes requirements/excludes.txt -o requirements/dev.txt
 	@$(COMPILE) requirements/bootstrap.in -o requirements/bootstrap.txt
 
 clean: ## stop the local cloud; remove its state, the environment and what was built

@@ -65,7 +65,7 @@ def _counting() -> Iterator[Counter]:
 
 def _done(answer: tuple[int, Any, dict[str, str]]) -> Any:
     status, body, _ = answer
-    if status >= 300:  # noqa: PLR2004
+    if status >= 300:
         raise RuntimeError(f"{status}: {body}")
     return body
 

@@ -39,7 +39,10 @@ def _seconds(code: str) -> float:
     }
     done = subprocess.run(
         [sys.executable, "-c", _TIMED.format(code=code)],
-        env=environment, capture_output=True, text=True, check=True,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     return float(done.stdout.splitlines()[-1])
 

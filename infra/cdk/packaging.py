@@ -56,8 +56,6 @@ _NEVER_NEEDED = (
     "boto3/examples",
     "cffi",  # cryptography needs _cffi_backend alone
     "pycparser",
-    "lxml/includes",  # C headers
-    "lxml/isoschematron",
     "duckdb/experimental",
     "adbc_driver_duckdb",
     "_duckdb-stubs",

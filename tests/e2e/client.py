@@ -44,8 +44,14 @@ class Dmp:
 
     def professional(self, rank: int, profession: str = DOCTOR, *more: str) -> str:
         return self.token(
-            "professional", "--rpps", rpps(rank), "--profession", profession,
-            "--structure", FINESS, *more,
+            "professional",
+            "--rpps",
+            rpps(rank),
+            "--profession",
+            profession,
+            "--structure",
+            FINESS,
+            *more,
         )
 
     def pharmacist(self) -> str:
@@ -59,8 +65,13 @@ class Dmp:
 
     def holder(self, someone: Someone) -> str:
         return self.token(
-            "patient", "--ins", someone.matricule, "--oid", someone.oid,
-            "--traits", json.dumps(someone.claims),
+            "patient",
+            "--ins",
+            someone.matricule,
+            "--oid",
+            someone.oid,
+            "--traits",
+            json.dumps(someone.claims),
         )
 
     # -- what they do --------------------------------------------------------------------------
@@ -81,7 +92,9 @@ class Dmp:
     def post(self, path: str, bearer: str | None = None, **more: Any) -> httpx.Response:
         return self.call("POST", path, bearer, **more)
 
-    def open(self, someone: Someone | None = None, bearer: str | None = None, **changes: Any) -> str:
+    def open(
+        self, someone: Someone | None = None, bearer: str | None = None, **changes: Any
+    ) -> str:
         """Open a record (somebody new's by default) and return its id."""
         someone = someone or somebody()
         answer = self.post(
@@ -146,9 +159,7 @@ def reference(
             {
                 "resourceType": "Practitioner",
                 "id": "author",
-                "identifier": [
-                    {"system": "urn:oid:1.2.250.1.71.4.2.1", "value": f"8{rpps(rank)}"}
-                ],
+                "identifier": [{"system": "urn:oid:1.2.250.1.71.4.2.1", "value": f"8{rpps(rank)}"}],
             },
             {
                 "resourceType": "Organization",
@@ -157,7 +168,8 @@ def reference(
             },
         ],
         "masterIdentifier": {
-            "system": "urn:ietf:rfc:3986", "value": f"urn:oid:2.25.{uuid.uuid4().int}"
+            "system": "urn:ietf:rfc:3986",
+            "value": f"urn:oid:2.25.{uuid.uuid4().int}",
         },
         "status": "current",
         "type": {"coding": [{"system": "http://loinc.org", "code": "11488-4"}]},
@@ -202,9 +214,7 @@ def reference(
             }
         ],
         "context": {
-            "facilityType": {
-                "coding": [{"system": "urn:oid:1.2.250.1.71.4.2.4", "code": "SA07"}]
-            },
+            "facilityType": {"coding": [{"system": "urn:oid:1.2.250.1.71.4.2.4", "code": "SA07"}]},
             "practiceSetting": {
                 "coding": [{"system": "urn:oid:1.2.250.1.213.1.1.4.9", "code": "AMBULATOIRE"}]
             },
@@ -220,7 +230,9 @@ def announced(record: str, data: bytes, **more: Any) -> dict[str, Any]:
     attachment = resource["content"][0]["attachment"]
     del attachment["data"]
     attachment["size"] = len(data)
-    attachment["hash"] = base64.b64encode(hashlib.sha1(data, usedforsecurity=False).digest()).decode()
+    attachment["hash"] = base64.b64encode(
+        hashlib.sha1(data, usedforsecurity=False).digest()
+    ).decode()
     return resource
 
 
@@ -230,8 +242,10 @@ def pdf(text: str = "Compte rendu") -> bytes:
     objects = [
         b"<< /Type /Catalog /Pages 2 0 R >>",
         b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
-        b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] /Contents 4 0 R "
-        b"/Resources << /Font << /F1 5 0 R >> >> >>",
+        (
+            b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] /Contents 4 0 R /Resources"
+            b" << /Font << /F1 5 0 R >> >> >>"
+        ),
         b"<< /Length %d >>\nstream\n%s\nendstream" % (len(stream), stream),
         b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
     ]
@@ -243,6 +257,7 @@ def pdf(text: str = "Compte rendu") -> bytes:
     out += b"xref\n0 %d\n0000000000 65535 f \n" % (len(objects) + 1)
     out += b"".join(b"%010d 00000 n \n" % offset for offset in offsets)
     out += b"trailer\n<< /Size %d /Root 1 0 R >>\nstartxref\n%d\n%%%%EOF\n" % (
-        len(objects) + 1, start,
+        len(objects) + 1,
+        start,
     )
     return bytes(out)

@@ -68,7 +68,9 @@ def test_a_token_without_signature_opens_nothing(dmp: Dmp, path):
 
 @pytest.mark.parametrize("nonsense", ["x", "a.b.c", "ey.ey.ey", "é"])
 def test_nonsense_is_no_token(dmp: Dmp, nonsense):
-    answer = dmp.get("/fhir/DocumentReference", headers={"Authorization": f"Bearer {nonsense}".encode()})
+    answer = dmp.get(
+        "/fhir/DocumentReference", headers={"Authorization": f"Bearer {nonsense}".encode()}
+    )
     assert_refused(answer, "/fhir/DocumentReference")
 
 

@@ -107,7 +107,8 @@ def test_traits_that_contradict_the_number_are_refused(dmp: Dmp):
 def test_no_record_without_consent(dmp: Dmp, consent):
     body = opening(somebody())
     body["consent"] = (
-        consent if not consent
+        consent
+        if not consent
         else {"opposesBreakGlass": False, "opposesCentre15": False, **consent}
     )
     if consent is None:
@@ -138,7 +139,10 @@ def test_somebody_elses_record_looks_like_none(dmp: Dmp):
 
 def test_another_content_type_is_refused(dmp: Dmp):
     answer = dmp.post(
-        "/enrolment/records", dmp.pharmacist(), content=b"<a/>", headers={"Content-Type": "text/xml"}
+        "/enrolment/records",
+        dmp.pharmacist(),
+        content=b"<a/>",
+        headers={"Content-Type": "text/xml"},
     )
     assert answer.status_code == 415
 
@@ -146,7 +150,9 @@ def test_another_content_type_is_refused(dmp: Dmp):
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"\xff\xfe", b'{"a": NaN}', b"[" * 100_000])
 def test_unreadable_json_is_refused_clearly(dmp: Dmp, body):
     answer = dmp.post(
-        "/enrolment/records", dmp.pharmacist(), content=body,
+        "/enrolment/records",
+        dmp.pharmacist(),
+        content=body,
         headers={"Content-Type": "application/json"},
     )
     assert answer.status_code == 400, answer.text
@@ -184,4 +190,7 @@ def test_an_exact_ins_tells_a_professional_whether_there_is_a_record(dmp: Dmp):
 def test_a_wrong_rpps_is_no_professional(dmp: Dmp):
     wrong = rpps(2)[:-1] + str((int(rpps(2)[-1]) + 1) % 10)
     bearer = dmp.token("professional", "--rpps", wrong, "--profession", "10")
-    assert dmp.post("/enrolment/records", bearer, json=opening(somebody())).status_code in {401, 422}
+    assert dmp.post("/enrolment/records", bearer, json=opening(somebody())).status_code in {
+        401,
+        422,
+    }

@@ -110,8 +110,12 @@ def test_the_same_document_twice_is_one(dmp: Dmp, record):
         (lambda r: r["content"][0]["attachment"].update(data="é!"), "content"),
         (lambda r: r["content"][0]["attachment"].update(size=3), "content"),
         (lambda r: r["content"][0]["attachment"].update(hash="AAAA"), "content"),
-        (lambda r: r["content"][0]["attachment"].update(
-            data=base64.b64encode(b"not a pdf").decode()), "content"),
+        (
+            lambda r: r["content"][0]["attachment"].update(
+                data=base64.b64encode(b"not a pdf").decode()
+            ),
+            "content",
+        ),
         (lambda r: r["type"]["coding"][0].update(code="0-0"), "type"),
     ],
 )
@@ -144,7 +148,9 @@ def test_documents_are_neither_put_nor_deleted(dmp: Dmp, document, method):
     assert answer.json()["resourceType"] == "OperationOutcome"
 
 
-def upload(dmp: Dmp, record: str, data: bytes, resource: dict | None = None) -> tuple[str, httpx.Response]:
+def upload(
+    dmp: Dmp, record: str, data: bytes, resource: dict | None = None
+) -> tuple[str, httpx.Response]:
     """Announce, then post the form: the document's id and the storage's answer."""
     told = dmp.post(f"{FHIR}/$upload", dmp.doctor(), json=resource or announced(record, data))
     assert told.status_code == 201, told.text
@@ -156,7 +162,9 @@ def upload(dmp: Dmp, record: str, data: bytes, resource: dict | None = None) -> 
         if parameter["name"] == "field":
             part = {p["name"]: p.get("valueString") for p in parameter["part"]}
             fields[part["name"]] = part["value"]
-    url = named["url"].get("valueUrl") or named["url"].get("valueUri") or named["url"]["valueString"]
+    url = (
+        named["url"].get("valueUrl") or named["url"].get("valueUri") or named["url"]["valueString"]
+    )
     sent = httpx.post(url, data=fields, files={"file": ("file", data)}, timeout=60)
     return named["documentReference"]["resource"]["id"], sent
 
@@ -215,7 +223,9 @@ def test_a_list_pages_newest_first_without_loss(dmp: Dmp, eventually):
     url: str | None = f"{FHIR}?patient={record}&status=current&_count=3"
     while url:
         page = dmp.get(url, holder).json()
-        seen += [e["resource"]["id"] for e in page.get("entry", []) if e["search"]["mode"] == "match"]
+        seen += [
+            e["resource"]["id"] for e in page.get("entry", []) if e["search"]["mode"] == "match"
+        ]
         url = next((link["url"] for link in page["link"] if link["relation"] == "next"), None)
     assert [one for one in seen if one in made] == made[::-1]
 

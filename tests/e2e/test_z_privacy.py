@@ -18,8 +18,13 @@ def test_no_log_line_holds_a_matricule_a_name_or_an_address(dmp: Dmp, eventually
     written = eventually(dmp.logs)
     assert written, "nothing was logged: this test would prove nothing"
     for secret in (
-        marked.matricule, marked.matricule[:13], marked.family_name, address,
-        DOMINIQUE.matricule[:13], DOMINIQUE.family_name, "@example.test",
+        marked.matricule,
+        marked.matricule[:13],
+        marked.family_name,
+        address,
+        DOMINIQUE.matricule[:13],
+        DOMINIQUE.family_name,
+        "@example.test",
         "Compte rendu de consultation",
     ):
         assert secret not in written

@@ -68,11 +68,17 @@ def _made() -> dict[str, str]:
             Bucket=f"dmp-{name}", CreateBucketConfiguration={"LocationConstraint": REGION}
         )
     kms = boto3.client("kms")
-    keys = {name: kms.create_key()["KeyMetadata"]["Arn"] for name in ("identity", "clinical", "audit")}
-    secret = boto3.client("secretsmanager").create_secret(
-        Name="pseudonyms", SecretString="k" * 64
-    )["ARN"]
-    issuer = {"issuer": "https://issuer.test", "jwks": "https://issuer.test/jwks", "audience": "dmp"}
+    keys = {
+        name: kms.create_key()["KeyMetadata"]["Arn"] for name in ("identity", "clinical", "audit")
+    }
+    secret = boto3.client("secretsmanager").create_secret(Name="pseudonyms", SecretString="k" * 64)[
+        "ARN"
+    ]
+    issuer = {
+        "issuer": "https://issuer.test",
+        "jwks": "https://issuer.test/jwks",
+        "audience": "dmp",
+    }
     return {
         "DMP_STAGE": "test",
         "DMP_API_URL": "https://dmp.test",

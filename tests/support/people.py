@@ -65,8 +65,13 @@ def somebody(rank: int | None = None, year: int = 1979, oid: str = TEST) -> Some
     body = f"8{year % 100:02d}9999{rank // 1000 % 1000:03d}{rank % 1000:03d}"
     name = "".join(chr(ord("A") + int(digit)) for digit in f"{rank:06d}")
     return Someone(
-        body + nir_key(body), f"TEST-{name}", ("CAMILLE", name), date(year, 6, 15), "female",
-        "99999", oid,
+        body + nir_key(body),
+        f"TEST-{name}",
+        ("CAMILLE", name),
+        date(year, 6, 15),
+        "female",
+        "99999",
+        oid,
     )
 
 

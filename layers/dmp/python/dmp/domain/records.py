@@ -89,8 +89,9 @@ class Record:
     """One person's record.
 
     `source` says how the identity was read (None for the openings that read no card), `structure`
-    and `caisse` who opened it: a FINESS number, a fund. `holder` is the keyed reference of the patient's token subject once bound. `version` counts
-    every change and is the condition of the next one.
+    and `caisse` who opened it: a FINESS number, a fund. `holder` is the keyed reference of the
+    patient's token subject once bound. `version` counts every change and is the condition of the
+    next one.
     """
 
     id: str
