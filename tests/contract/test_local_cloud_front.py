@@ -23,7 +23,7 @@ def _problem(answer, status, name):
     assert answer.status_code == status
     assert answer.headers["content-type"] == "application/problem+json"
     content = answer.json()
-    assert content["type"] == f"urn:dmp:problem:{name}"
+    assert content["type"] == f"urn:dmp:problem/{name}"
     assert content["status"] == status
     return content
 

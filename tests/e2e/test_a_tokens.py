@@ -20,7 +20,7 @@ def assert_refused(answer, path):
     else:
         assert answer.headers["content-type"].startswith("application/problem+json")
         assert answer.json()["status"] == 401
-        assert answer.json()["type"] == "urn:dmp:problem:unauthorised"
+        assert answer.json()["type"] == "urn:dmp:problem/unauthorised"
 
 
 @pytest.mark.parametrize("path", PROTECTED)

@@ -34,7 +34,7 @@ def test_a_person_has_one_record(dmp: Dmp):
     dmp.open(someone)
     again = dmp.post("/enrolment/records", dmp.doctor(), json=opening(someone))
     assert again.status_code == 409
-    assert again.json()["type"] == "urn:dmp:problem:record-already-open"
+    assert again.json()["type"] == "urn:dmp:problem/record-already-open"
 
 
 def test_twenty_requests_at_once_open_one_record(dmp: Dmp):
@@ -66,7 +66,7 @@ def test_one_key_serves_one_request(dmp: Dmp):
     assert first.status_code == 201
     other = dmp.post("/enrolment/records", dmp.pharmacist(), json=opening(somebody()), headers=key)
     assert other.status_code == 422
-    assert other.json()["type"] == "urn:dmp:problem:idempotency-key-reused"
+    assert other.json()["type"] == "urn:dmp:problem/idempotency-key-reused"
     # Another caller's key is another key.
     elsewhere = dmp.post("/enrolment/records", dmp.doctor(), json=opening(somebody()), headers=key)
     assert elsewhere.status_code == 201
@@ -91,7 +91,7 @@ def test_a_wrong_key_is_an_invalid_identity(dmp: Dmp):
     body["ins"]["matricule"] = matricule[:-2] + f"{(int(matricule[-2:]) + 1) % 97:02d}"
     answer = dmp.post("/enrolment/records", dmp.pharmacist(), json=body)
     assert answer.status_code == 422
-    assert answer.json()["type"] == "urn:dmp:problem:invalid-ins"
+    assert answer.json()["type"] == "urn:dmp:problem/invalid-ins"
     assert matricule[:-2] not in answer.text
 
 
@@ -100,7 +100,7 @@ def test_traits_that_contradict_the_number_are_refused(dmp: Dmp):
     body = opening(someone, traits={**someone.traits, "sex": "male"})
     answer = dmp.post("/enrolment/records", dmp.pharmacist(), json=body)
     assert answer.status_code == 422
-    assert answer.json()["type"] == "urn:dmp:problem:traits-mismatch"
+    assert answer.json()["type"] == "urn:dmp:problem/traits-mismatch"
 
 
 @pytest.mark.parametrize("consent", [None, {}, {"opening": False}])
@@ -116,7 +116,7 @@ def test_no_record_without_consent(dmp: Dmp, consent):
     answer = dmp.post("/enrolment/records", dmp.pharmacist(), json=body)
     assert answer.status_code == 422
     if consent:
-        assert answer.json()["type"] == "urn:dmp:problem:consent-required"
+        assert answer.json()["type"] == "urn:dmp:problem/consent-required"
 
 
 @pytest.mark.parametrize("who", ["operations", "patient"])
@@ -156,7 +156,7 @@ def test_unreadable_json_is_refused_clearly(dmp: Dmp, body):
         headers={"Content-Type": "application/json"},
     )
     assert answer.status_code == 400, answer.text
-    assert answer.json()["type"] == "urn:dmp:problem:malformed"
+    assert answer.json()["type"] == "urn:dmp:problem/malformed"
 
 
 def test_titles_are_french_unless_asked_otherwise(dmp: Dmp):

@@ -431,7 +431,7 @@ def test_what_the_gateway_answers_is_an_outcome_and_a_problem(assembly):
         assert "$" not in text  # nothing of the request or of the error comes back
         assert body["resourceType"] == "OperationOutcome"
         assert body["issue"][0]["severity"] == "error"
-        assert body["type"].startswith("urn:dmp:problem:")
+        assert body["type"].startswith("urn:dmp:problem/")
         assert body["title"]
         assert body["status"] == status
 

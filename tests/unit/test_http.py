@@ -99,7 +99,7 @@ def test_a_refusal_has_the_form_of_its_path(area, error, status):
         assert (answered, headers["Content-Type"]) == (status, media)
         assert headers["Cache-Control"] == "no-store"
         if path == "/things":
-            assert body["type"] == f"urn:dmp:problem:{error.slug}"
+            assert body["type"] == f"urn:dmp:problem/{error.slug}"
             assert (body["status"], bool(body["title"])) == (status, True)
         else:
             assert body["resourceType"] == "OperationOutcome"
@@ -160,7 +160,7 @@ def test_the_language_of_an_answer_is_said(area):
 
 def test_who_is_not_known_is_told_to_log_in(area):
     status, body, headers = ask(area, "GET", "/things")
-    assert (status, body["type"]) == (401, "urn:dmp:problem:unauthorised")
+    assert (status, body["type"]) == (401, "urn:dmp:problem/unauthorised")
     assert headers["WWW-Authenticate"].startswith("Bearer")
     assert ask(area, "GET", "/open")[0] == 200
 
@@ -177,13 +177,13 @@ def test_another_method_is_refused_in_the_form_of_the_path(area, method):
     assert (status, body["resourceType"]) == (405, "OperationOutcome")
     assert headers["Allow"] == "GET, POST"
     status, body, _ = ask(area, method, "/things", DOCTOR)
-    assert (status, body["type"]) == (405, "urn:dmp:problem:method-not-allowed")
+    assert (status, body["type"]) == (405, "urn:dmp:problem/method-not-allowed")
 
 
 @pytest.mark.parametrize("sent", ["text/xml", "application/fhir+json", "multipart/form-data"])
 def test_another_content_type_is_refused_in_the_form_of_the_path(area, sent):
     status, body, headers = ask(area, "POST", "/things", DOCTOR, b"{}", **{"Content-Type": sent})
-    assert (status, body["type"]) == (415, "urn:dmp:problem:unsupported-media-type")
+    assert (status, body["type"]) == (415, "urn:dmp:problem/unsupported-media-type")
     assert headers["Content-Type"] == "application/problem+json"
 
 
@@ -199,14 +199,14 @@ def test_fhir_is_sent_as_fhir_json_or_plain_json(area, sent):
 def test_a_body_that_is_no_json_object_is_malformed(area, body):
     headers = {"Content-Type": "application/json"}
     status, told, _ = ask(area, "POST", "/things", DOCTOR, body, **headers)
-    assert (status, told["type"]) == (400, "urn:dmp:problem:malformed")
+    assert (status, told["type"]) == (400, "urn:dmp:problem/malformed")
 
 
 def test_a_body_over_the_limit_is_too_large(area):
     headers = {"Content-Type": "application/json"}
     body = b'{"a": "' + b"x" * 4_600_000 + b'"}'
     status, told, _ = ask(area, "POST", "/things", DOCTOR, body, **headers)
-    assert (status, told["type"]) == (413, "urn:dmp:problem:too-large")
+    assert (status, told["type"]) == (413, "urn:dmp:problem/too-large")
 
 
 def test_a_repeated_parameter_keeps_every_value(area):

@@ -97,7 +97,7 @@ def test_an_opening_answers_what_the_contract_says(app):
 def test_a_second_opening_is_a_conflict_without_the_records_id(app, opened):
     someone, record_id = opened()
     status, told, _ = ask(app, "POST", RECORDS, DOCTOR, opening(someone))
-    assert (status, told["type"]) == (409, "urn:dmp:problem:record-already-open")
+    assert (status, told["type"]) == (409, "urn:dmp:problem/record-already-open")
     assert record_id not in str(told)
     assert ("record.open", "refused", "professional") in traces(record_id)
 
@@ -108,7 +108,7 @@ def test_the_same_request_is_answered_word_for_word(app):
     again = ask(app, "POST", RECORDS, PHARMACIST, dict(reversed(body.items())), **key)
     assert (first[0], first[1]) == (again[0], again[1]) == (201, first[1])
     other = ask(app, "POST", RECORDS, PHARMACIST, opening(somebody()), **key)
-    assert (other[0], other[1]["type"]) == (422, "urn:dmp:problem:idempotency-key-reused")
+    assert (other[0], other[1]["type"]) == (422, "urn:dmp:problem/idempotency-key-reused")
     assert other[1]["errors"][0]["field"] == "Idempotency-Key"
 
 
@@ -136,7 +136,7 @@ def test_a_forgiven_key_is_warned_of_in_the_readers_language(app):
 @pytest.mark.parametrize("actor", [OPERATOR, visitor(somebody())])
 def test_who_may_not_open_is_told_so_before_anything_else(app, actor):
     status, told, _ = ask(app, "POST", RECORDS, actor, {})
-    assert (status, told["type"]) == (403, "urn:dmp:problem:forbidden")
+    assert (status, told["type"]) == (403, "urn:dmp:problem/forbidden")
 
 
 def test_an_empty_request_names_every_part(app):

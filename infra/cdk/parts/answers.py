@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
-PROBLEM = "urn:dmp:problem:"
+PROBLEM = "urn:dmp:problem/"
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from dmp.edge.catalogue import messages
 
 PROBLEM = "application/problem+json"
 FHIR = "application/fhir+json"
-TYPE_PREFIX = "urn:dmp:problem:"
+TYPE_PREFIX = "urn:dmp:problem/"
 
 
 @dataclass(frozen=True, slots=True)
