@@ -42,8 +42,12 @@ def _served(told: object) -> object:
     return told
 
 
-# Printable text: it will be written into XML and read aloud.
-Name = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\p{C}]+$")]
+# Printable text: it will be written into XML and read aloud. Clients' engines know no \p{C}.
+_PORTABLE = {"pattern": r"^[^\u0000-\u001f\u007f-\u009f]+$", "description": "Printable text."}
+Name = Annotated[
+    str,
+    Field(min_length=1, max_length=100, pattern=r"^[^\p{C}]+$", json_schema_extra=_PORTABLE),
+]
 Day = Annotated[date, BeforeValidator(_day)]
 ServedScheme = Annotated[Scheme, BeforeValidator(_served)]
 
@@ -148,11 +152,6 @@ class OpeningAnswer(RecordAnswer):
 
     warnings: list[WarningAnswer] | None = None
 
-
-OPERATIONS = {
-    "POST /enrolment/records": (OpeningMessage, OpeningAnswer, 201),
-    "GET /enrolment/records/{record_id}": (None, RecordAnswer, 200),
-}
 
 Part = TypeVar("Part", bound=BaseModel)
 

@@ -1,0 +1,35 @@
+"""What the routes of the accounts take and give: read by the build, for the OpenAPI document."""
+
+from functions.accounts.messages import OpeningAnswer, OpeningMessage, RecordAnswer
+
+OPERATIONS = {
+    "POST /enrolment/records": {
+        "headers": {
+            "Idempotency-Key": (
+                "1 to 255 printable ASCII characters of the caller's choice: the same request under"
+                " the same key gets the same answer for as long as the key is kept."
+            ),
+        },
+        "request": OpeningMessage,
+        "answers": {
+            201: (OpeningAnswer, "The record is open; its history is on the way.", "Location")
+        },
+        "refusals": {
+            403: "This kind of caller opens no records.",
+            409: "The person has a record already, open (record-already-open) or closed"
+            " (record-closed).",
+            503: "The same request is being answered this moment, or a store is out of breath.",
+        },
+    },
+    "GET /enrolment/records/{record_id}": {
+        "answers": {200: (RecordAnswer, "How the record stands.")},
+    },
+    "GET /fhir/Patient": {
+        "query": {"identifier": "`urn:oid:<register of the INS>|<matricule>`, once. Required."},
+        "answers": {200: ("Bundle", "A searchset of no Patient or one.")},
+        "refusals": {422: "The number cannot be an INS."},
+    },
+    "GET /fhir/Patient/{record_id}": {
+        "answers": {200: ("Patient", "The record, as far as the caller may follow it.")},
+    },
+}
