@@ -1,7 +1,7 @@
 """What the identity providers say about people, in the words of the real ones.
 
-Rules: FACTS "Tokens". Pro Santé Connect for professionals, FranceConnect+ for patients; agents
-and systems have no public provider, their claims are this service's own.
+Pro Santé Connect for professionals, FranceConnect+ for patients; agents and systems have no public
+provider, their claims are this service's own. Which claims are read: `docs/http.md`, "Tokens".
 """
 
 from __future__ import annotations

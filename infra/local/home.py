@@ -1,6 +1,6 @@
 """The folder that holds one local cloud: its state, its keys, its addresses, its process.
 
-    <home>/stack.json     the addresses, for clients (see CONTRACT: commands)
+    <home>/stack.json     the addresses, for clients (docs/local-cloud.md)
     <home>/front.json     the routes of the deployed API, for the front
     <home>/state/         what MiniStack saved; <home>/s3/ the objects
     <home>/keys/          signing keys of the mock identity providers
