@@ -1,22 +1,29 @@
 """Functions run as in AWS: errors by class, warm environments, layers, nothing of the machine."""
 
 import json
+import os
+import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from infra.local.patches.workers import MOST
 from tests.support.local_stack import probe_cloud  # noqa: F401
 
 
 @pytest.fixture
-def call(probe_cloud):  # noqa: F811
-    functions = {
+def functions(probe_cloud):  # noqa: F811
+    stacks = probe_cloud.client("cloudformation").describe_stacks(StackName="dmp-probe")["Stacks"]
+    return {
         one["OutputKey"].removeprefix("Function"): one["OutputValue"]
-        for one in probe_cloud.client("cloudformation").describe_stacks(StackName="dmp-probe")[
-            "Stacks"
-        ][0]["Outputs"]
+        for one in stacks[0]["Outputs"]
         if one["OutputKey"].startswith("Function")
     }
+
+
+@pytest.fixture
+def call(probe_cloud, functions):  # noqa: F811
     client = probe_cloud.client("lambda")
 
     def invoke(name, **event):
@@ -51,6 +58,48 @@ def test_a_function_that_exits_is_an_exit_error_and_starts_anew(call):
     _, after = call("Task")
     assert after["calls"] == 1
     assert after["pid"] != before["pid"]
+
+
+def test_a_function_that_is_killed_is_an_exit_error_and_the_other_calls_go_on(call):
+    with ThreadPoolExecutor(2) as pool:
+        _, before = call("Task")
+        other = pool.submit(call, "Task", seconds=1.5)
+        time.sleep(0.3)
+        _, second = call("Task")  # in another environment: the first is taken
+        os.kill(second["pid"], signal.SIGKILL)
+        _, after = call("Task")
+        error, answered = other.result()
+    assert error is None
+    assert answered["pid"] == before["pid"]
+    assert after.get("errorType") == "Runtime.ExitError" or after["pid"] != second["pid"]
+    assert call("Task")[0] is None
+
+
+def test_callers_wait_for_a_free_environment_and_are_served_in_their_order(call):
+    answered = []
+
+    def one(rank):
+        time.sleep(rank / 20)
+        _, payload = call("Task", seconds=0.3)
+        answered.append(rank)
+        return payload["pid"]
+
+    with ThreadPoolExecutor(8) as pool:
+        environments = set(pool.map(one, range(8)))
+    assert len(environments) <= MOST
+    # Those who are served side by side may come back in either order.
+    assert all(abs(place - rank) < MOST for place, rank in enumerate(answered)), answered
+
+
+def test_a_function_that_calls_itself_does_not_wait_for_itself(call, functions):
+    event = {}
+    for _ in range(MOST + 2):
+        arguments = {"FunctionName": functions["Reach"], "Payload": json.dumps(event)}
+        event = {"service": "lambda", "call": "invoke", "arguments": arguments}
+    error, payload = call("Reach", **event)
+    assert error is None, payload
+    assert payload["ok"]["StatusCode"] == 200
+    assert "FunctionError" not in payload["ok"]
 
 
 def test_a_warm_call_that_logs_nothing_does_not_wait_for_logs(call):

@@ -25,6 +25,7 @@ from infra.local.patches import (
     state_blobs,
     table_streams,
     undelivered_changes,
+    workers,
 )
 from infra.local.patches.expect import PatchError
 from infra.local.product import ROOT
@@ -51,6 +52,7 @@ def apply(home: Home) -> None:
     handler_errors.apply()
     isolation.apply(home.runtime)
     layers.apply(UNPACKED_LAYERS)
+    workers.apply()
     distributed_map.apply()
     loopback_tls.apply()
     mail_identities.apply()

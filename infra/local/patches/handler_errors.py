@@ -34,12 +34,21 @@ def _payload(failure: dict[str, Any], request_id: str) -> dict[str, Any]:
             "requestId": request_id,
             "stackTrace": str(failure.get("trace", "")).splitlines(keepends=True),
         }
-    if failure.get("error") == "Worker process died":
-        return {
-            "errorType": "Runtime.ExitError",
-            "errorMessage": f"RequestId: {request_id} Error: Runtime exited",
-        }
-    return {}
+    if str(failure.get("error", "")).startswith("Task timed out"):
+        return {}  # MiniStack says Sandbox.Timedout
+    # Whatever else it says (a pipe that broke, no answer): the process is gone.
+    return {
+        "errorType": "Runtime.ExitError",
+        "errorMessage": f"RequestId: {request_id} Error: Runtime exited",
+    }
+
+
+def _ended_while_starting(error: Exception) -> bool:
+    """Whether the process went away before it was ready: this environment is lost, and no other.
+
+    MiniStack ends every environment of the function then, with what they were doing.
+    """
+    return isinstance(error, OSError) or "exited immediately" in str(error)
 
 
 def _drain(worker: Any, *_waits: float) -> str:
@@ -96,7 +105,12 @@ def apply() -> None:
     warm = expect.function(lambda_svc, "_execute_function_warm", "func", "event", "request_id")
 
     def invoke_keeping_worker(self: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        response: dict[str, Any] = invoke(self, *args, **kwargs)
+        try:
+            response: dict[str, Any] = invoke(self, *args, **kwargs)
+        except (RuntimeError, OSError) as error:
+            if not _ended_while_starting(error):
+                raise
+            response = {"status": "error", "error": str(error), "log": ""}
         if "raised" in response:
             response["status"] = "error"
         _local.failure = response if response.get("status") == "error" else None

@@ -4,6 +4,7 @@ import base64
 import json
 import os
 import sys
+import time
 
 import boto3
 import layered
@@ -55,9 +56,10 @@ def api(event, _context):
 
 
 def task(event, _context):
-    """Counts its calls in this environment; raises what it is told to."""
+    """Counts its calls in this environment; takes its time, raises what it is told to."""
     global calls  # noqa: PLW0603
     calls += 1
+    time.sleep(event.get("seconds", 0))
     match event.get("raise"):
         case "busy":
             sys.stderr.write("I am busy\n")

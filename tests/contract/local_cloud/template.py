@@ -142,6 +142,7 @@ def _functions(code):
             ("s3:GetObject", {"Fn::Sub": "${Bucket.Arn}/*"}),
             ("kms:GenerateDataKey", _att("Key")),
             ("sqs:SendMessage", _att("Facts")),
+            ("lambda:InvokeFunction", "*"),
         ),
         "Reach": _function("reach", "ReachRole", code),
     }
