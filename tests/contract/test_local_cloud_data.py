@@ -265,6 +265,40 @@ def test_a_batch_with_a_bad_message_keeps_the_good_ones_and_sets_the_bad_one_asi
     assert received("dead-letters", "fail-1", seconds=30)
 
 
+def test_dead_letters_go_back_as_new_messages_by_the_command_of_the_runbooks(
+    probe_cloud,  # noqa: F811
+    received,
+):
+    sqs, urls = probe_cloud.client("sqs"), probe_cloud.content["queues"]
+    arns = {
+        name: sqs.get_queue_attributes(QueueUrl=urls[name], AttributeNames=["QueueArn"])[
+            "Attributes"
+        ]["QueueArn"]
+        for name in ("dead-letters", "stream-dead-letters")
+    }
+    sqs.send_message(QueueUrl=urls["history-requests"], MessageBody="fail-again-1")
+
+    def waiting():
+        told = sqs.get_queue_attributes(
+            QueueUrl=urls["dead-letters"], AttributeNames=["ApproximateNumberOfMessages"]
+        )
+        return int(told["Attributes"]["ApproximateNumberOfMessages"])
+
+    assert _eventually(waiting, lambda count: count == 1, seconds=30)
+    assert sqs.start_message_move_task(SourceArn=arns["dead-letters"])["TaskHandle"]
+    assert waiting() == 0
+    (task,) = sqs.list_message_move_tasks(SourceArn=arns["dead-letters"])["Results"]
+    assert (task["Status"], task["ApproximateNumberOfMessagesMoved"]) == ("COMPLETED", 1)
+    # Its cause is still there: it is tried as often as at first, and set aside again.
+    assert _eventually(waiting, lambda count: count == 1, seconds=30)
+    sqs.start_message_move_task(
+        SourceArn=arns["dead-letters"], DestinationArn=arns["stream-dead-letters"]
+    )
+    assert received("stream-dead-letters", "fail-again-1")
+    with pytest.raises(ClientError, match="ResourceNotFoundException"):
+        sqs.start_message_move_task(SourceArn=arns["dead-letters"] + "-none")
+
+
 def test_a_transaction_is_all_or_nothing_and_says_which_condition_failed(probe_cloud):  # noqa: F811
     client, table = probe_cloud.client("dynamodb"), probe_cloud.content["tables"]["things"]
     put = lambda sk: {  # noqa: E731

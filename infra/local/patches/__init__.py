@@ -20,6 +20,7 @@ from infra.local.patches import (
     layers,
     loopback_tls,
     mail_identities,
+    redrive,
     secret_ref,
     sent_mail,
     state_blobs,
@@ -63,6 +64,7 @@ def apply(home: Home) -> None:
     undelivered_changes.apply()
     interrupted_executions.apply()
     sent_mail.apply()
+    redrive.apply()
 
 
 def once_serving() -> None:
