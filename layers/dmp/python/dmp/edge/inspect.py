@@ -145,7 +145,7 @@ def _fhir(data: BinaryIO, size: int) -> _Found:
         return [("too-large", "a FHIR document of 16 MB at most")]
     data.seek(0)
     try:
-        told = json.loads(data.read().decode("utf-8"))
+        told = json.loads(data.read().decode("utf-8-sig"))
     except (ValueError, RecursionError):
         return [("json", "not readable as JSON in UTF-8")]
     bundle = isinstance(told, dict) and told.get("resourceType") == "Bundle"
@@ -186,7 +186,7 @@ _EICAR = rb"X5O!P%@AP[4\PZX54(P^)7CC)7}$" + b"EICAR-STANDARD-ANTIVIRUS-TEST-FILE
 def eicar(data: BinaryIO) -> str | None:
     """A stand-in for an antivirus: it knows the one harmless file that all of them know.
 
-    In AWS the verdict on what comes through the quarantine is GuardDuty's.
+    Nothing else looks for malware, in AWS either.
     """
     seen = b""
     for block in blocks(data):
