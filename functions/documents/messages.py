@@ -93,9 +93,7 @@ def _fault(code: str, detail: str) -> PydanticCustomError:
 
 
 class Element(BaseModel):
-    model_config = ConfigDict(
-        extra="ignore", frozen=True, alias_generator=to_camel, defer_build=True
-    )
+    model_config = ConfigDict(extra="ignore", frozen=True, alias_generator=to_camel)
 
 
 Text = Annotated[str, Field(min_length=1, max_length=1024)]
@@ -428,6 +426,10 @@ def _target(reference: Reference) -> Reference:
     return reference
 
 
+class Extension(Element):
+    url: Text
+
+
 class Relation(Element):
     code: Literal["replaces"]
     target: Annotated[Reference, AfterValidator(_target)]
@@ -437,6 +439,8 @@ class DocumentReference(Element):
     """The elements that are read of a submission."""
 
     resource_type: Literal["DocumentReference"]
+    meta: dict[str, Any] = {}
+    extension: list[Extension] = []
     master_identifier: Annotated[Identifier, AfterValidator(_unique)]
     status: Literal["current"]
     type: Annotated[Concept, AfterValidator(_known_type)]

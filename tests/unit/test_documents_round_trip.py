@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from base64 import urlsafe_b64encode
 from contextlib import suppress
 from datetime import UTC, datetime
 
@@ -66,10 +67,24 @@ def test_every_element_that_is_not_the_server_s_comes_back_as_it_was(extra):
 
 @settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(st.dictionaries(st.sampled_from(ELEMENTS), values, max_size=6), st.booleans(), st.booleans())
-def test_no_shape_of_a_resource_breaks_the_reading(change, upload, holder):
+def test_no_shape_of_a_resource_breaks_the_reading_nor_what_is_told_of_it(change, upload, holder):
     told = reference(f"Patient/{RECORD}") | change
     with suppress(Invalid, TooLarge):
-        sent(told, now=NOW, lenient=True, holder=holder, upload=upload)
+        made = sent(told, now=NOW, lenient=True, holder=holder, upload=upload)
+        json.dumps(resource_of(document(made.submission.resource), "https://x/fhir"))
+
+
+@pytest.mark.parametrize("element", ["meta", "extension"])
+@pytest.mark.parametrize("shape", [None, 3, "x", True, [3], [{"url": []}], {"url": "x"}])
+def test_what_the_server_adds_to_has_its_shape(element, shape):
+    if (element, shape) == ("meta", {"url": "x"}):
+        return
+    told = reference(f"Patient/{RECORD}") | {element: shape}
+    with pytest.raises(Invalid) as refusal:
+        sent(told, now=NOW, lenient=False, holder=False)
+    assert {fault.path.partition("[")[0] for fault in refusal.value.faults} == {
+        f"DocumentReference.{element}"
+    }
 
 
 @settings(deadline=None)
@@ -94,6 +109,11 @@ def test_a_cursor_comes_back(total):
 @given(text)
 def test_a_cursor_that_was_not_made_here_is_none(cursor):
     assert read_cursor(cursor) is None or cursor_of(*read_cursor(cursor)) == cursor.rstrip("=")
+
+
+@pytest.mark.parametrize("total", ["", "-1", "x", "٣", "9" * 5000])
+def test_a_cursor_counts_in_plain_digits(total):
+    assert read_cursor(urlsafe_b64encode(f"{ID}~{total}".encode()).decode()) is None
 
 
 @pytest.mark.parametrize("odd", [float("inf"), "\ud800", json.loads("[" * 900 + "]" * 900)])

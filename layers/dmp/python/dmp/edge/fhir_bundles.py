@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as Base64Error
 from collections.abc import Mapping, Sequence
@@ -89,7 +90,7 @@ def read_cursor(cursor: str) -> tuple[str, int] | None:
     except (Base64Error, ValueError):
         return None
     last_id, _, total = text.partition("~")
-    if split_document_id(last_id) is None or not total.isdecimal():
+    if split_document_id(last_id) is None or not re.fullmatch(r"[0-9]{1,12}", total):
         return None
     return last_id, int(total)
 
