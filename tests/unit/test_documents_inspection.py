@@ -54,6 +54,7 @@ def record(oid: str = NIR) -> Record:
         (cda(embedded(pdf("Dedans"))), XML),
         (make.presentable(LETTER), XML),
         (b'{"resourceType": "Bundle", "type": "document"}', "application/fhir+json"),
+        (b'\xef\xbb\xbf{"resourceType": "Bundle", "type": "document"}', "application/fhir+json"),
     ],
 )
 def test_a_whole_document_of_its_declared_type_is_taken(data, media_type):

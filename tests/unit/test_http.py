@@ -194,12 +194,26 @@ def test_fhir_is_sent_as_fhir_json_or_plain_json(area, sent):
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"{", b"[]", b"3", b"null", b"\xff\xfe", b'{"a": NaN}', b"[" * 100_000]
-)
+    "body", [b"", b"{", b"[]", b"3", b"null", b"\xff\xfe", b'{"a": NaN}', b"[" * 100_000,
+     b'{"a": 1, "a": 2}', b'{"a": [{"b": 1, "b": 1}]}'],
+)  # fmt: skip
 def test_a_body_that_is_no_json_object_is_malformed(area, body):
     headers = {"Content-Type": "application/json"}
     status, told, _ = ask(area, "POST", "/things", DOCTOR, body, **headers)
     assert (status, told["type"]) == (400, "urn:dmp:problem/malformed")
+
+
+def test_a_byte_order_mark_before_json_is_read_over(area):
+    body = b'\xef\xbb\xbf{"a": 1}'
+    assert ask(area, "POST", "/fhir/Thing", DOCTOR, body, **{"Content-Type": "application/json"})[
+        :2
+    ] == (200, {"a": 1})
+
+
+@pytest.mark.parametrize(("coding", "status"), [("gzip", 415), ("identity", 200)])
+def test_a_coded_body_is_not_supported(area, coding, status):
+    headers = {"Content-Type": "application/json", "Content-Encoding": coding}
+    assert ask(area, "POST", "/things", DOCTOR, b"{}", **headers)[0] == status
 
 
 def test_a_body_over_the_limit_is_too_large(area):

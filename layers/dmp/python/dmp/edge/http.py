@@ -149,7 +149,10 @@ class HttpArea(Chalice):
         return value
 
     def bytes(self) -> bytes:
-        """The body's bytes; TooLarge over what one request may bring."""
+        """The body's bytes as they are; UnsupportedMedia for a coded body (gzip), TooLarge over
+        what one request may bring."""
+        if (self.header("content-encoding") or "identity").strip().lower() != "identity":
+            raise UnsupportedMedia
         raw = self.request.raw_body or b""
         body = raw if isinstance(raw, bytes) else raw.encode("utf-8")
         if len(body) > _MAX_BODY:
@@ -159,7 +162,11 @@ class HttpArea(Chalice):
     def document(self) -> dict[str, Any]:
         """The JSON object of the body; Malformed when it is none."""
         try:
-            told = json.loads(self.bytes().decode("utf-8"), parse_constant=_no_constant)
+            told = json.loads(
+                self.bytes().decode("utf-8-sig"),  # some partners send a byte order mark
+                parse_constant=_no_constant,
+                object_pairs_hook=_once,
+            )
         except (ValueError, RecursionError):
             raise Malformed(Fault("body", "json", "not readable as JSON in UTF-8")) from None
         if not isinstance(told, dict):
@@ -258,6 +265,14 @@ def _sentence(found: Any) -> str:
     if found["type"] in {"value_error", "assertion_error"}:
         return str(found["msg"]).partition(", ")[2] or "not valid"
     return str(found["msg"])
+
+
+def _once(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object each of whose members is said once: of two values, nobody knows which counts."""
+    told = dict(members)
+    if len(told) != len(members):
+        raise ValueError("a member is said twice")
+    return told
 
 
 def _no_constant(name: str) -> NoReturn:
