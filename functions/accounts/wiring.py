@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 
 from dmp.edge.settings import settings
-from dmp.store.aws import client
+from dmp.store.aws import client, ready
 from dmp.store.directory import Directory
 from dmp.store.pseudonyms import Pseudonyms, secret_key
 from dmp.store.records import Holders, Register
@@ -16,6 +16,8 @@ from dmp.usecases.gate import Gate
 from dmp.usecases.open_record import OpenRecord
 from dmp.usecases.read_record import ReadRecord
 from dmp.usecases.recognise_holder import RecogniseHolder
+
+ready("dynamodb", "secretsmanager")
 
 
 @cache

@@ -5,8 +5,10 @@ from __future__ import annotations
 from functools import cache
 
 from dmp.edge.settings import settings
-from dmp.store.aws import client
+from dmp.store.aws import client, ready
 from dmp.store.bus import Bus
+
+ready("events")
 
 
 @cache

@@ -7,8 +7,10 @@ from functools import cache
 from dmp.edge.keyring import KeyRing
 from dmp.edge.settings import settings
 from dmp.edge.tokens import Verifier
-from dmp.store.aws import client
+from dmp.store.aws import client, ready
 from dmp.store.pseudonyms import Pseudonyms, secret_key
+
+ready("secretsmanager")
 
 
 @cache

@@ -7,7 +7,7 @@ from functools import cache
 from dmp.access.decide import CedarDecisions
 from dmp.access.durations import load_durations
 from dmp.edge.settings import settings
-from dmp.store.aws import client
+from dmp.store.aws import client, ready
 from dmp.store.consents import Consents
 from dmp.store.pseudonyms import Pseudonyms, secret_key
 from dmp.store.records import Holders
@@ -17,6 +17,8 @@ from dmp.usecases.gate import Gate
 from dmp.usecases.grant_access import GrantAccess
 from dmp.usecases.read_consents import ReadConsents
 from dmp.usecases.recognise_holder import RecogniseHolder
+
+ready("dynamodb")
 
 
 @cache

@@ -6,7 +6,7 @@ from functools import cache
 
 from dmp.edge.inspect import eicar, inspect
 from dmp.edge.settings import settings
-from dmp.store.aws import client
+from dmp.store.aws import client, ready
 from dmp.store.documents import Documents
 from dmp.store.pseudonyms import Pseudonyms, secret_key
 from dmp.store.quarantine import Quarantine
@@ -22,6 +22,8 @@ from dmp.usecases.read_content import ReadContent
 from dmp.usecases.read_document import ReadDocument
 from dmp.usecases.recognise_holder import RecogniseHolder
 from dmp.usecases.search_documents import SearchDocuments
+
+ready("dynamodb", "s3")
 
 
 @cache

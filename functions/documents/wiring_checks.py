@@ -6,11 +6,13 @@ from functools import cache
 
 from dmp.edge.inspect import eicar, inspect
 from dmp.edge.settings import settings
-from dmp.store.aws import client
+from dmp.store.aws import client, ready
 from dmp.store.documents import Documents
 from dmp.store.quarantine import Quarantine
 from dmp.store.records import Records
 from dmp.usecases.settle_upload import SettleUpload
+
+ready("dynamodb", "s3")
 
 
 @cache

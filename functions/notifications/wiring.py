@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from functools import cache
 
-from dmp.store.records import Records
-
 from dmp.edge.settings import settings
-from dmp.store.aws import client
+from dmp.store.aws import client, ready
 from dmp.store.messengers import Messengers
 from dmp.store.notices import Notices
+from dmp.store.records import Records
 from dmp.usecases.notify_holder import NotifyHolder
 from functions.notifications.wording import Wording
+
+ready("dynamodb", "sesv2")
 
 
 @cache

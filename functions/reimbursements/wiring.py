@@ -6,7 +6,7 @@ from functools import cache
 
 from dmp.access.decide import CedarDecisions
 from dmp.edge.settings import settings
-from dmp.store.aws import client
+from dmp.store.aws import client, ready
 from dmp.store.histories import Histories
 from dmp.store.pseudonyms import Pseudonyms, secret_key
 from dmp.store.records import Holders
@@ -15,6 +15,8 @@ from dmp.store.traces import Traces
 from dmp.usecases.gate import Gate
 from dmp.usecases.read_history import ReadHistory
 from dmp.usecases.recognise_holder import RecogniseHolder
+
+ready("dynamodb")
 
 
 @cache

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 
 from dmp.edge.settings import settings
-from dmp.store.aws import client
+from dmp.store.aws import client, ready
 from dmp.store.landing import LandingBucket
 from dmp.store.partitions import Partitions, Work
 from dmp.store.pseudonyms import Pseudonyms, secret_key
@@ -21,6 +21,8 @@ from dmp.usecases.partition_extract import (
     Sort,
 )
 from functions.reimbursements.manifests import manifest_of
+
+ready("s3")
 
 
 @cache

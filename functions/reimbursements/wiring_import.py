@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from dmp.edge.settings import settings
-from dmp.store.aws import client
+from dmp.store.aws import client, ready
 from dmp.store.histories import Histories
 from dmp.store.nomenclatures import built_in
 from dmp.store.pseudonyms import Pseudonyms, secret_key
@@ -12,19 +14,25 @@ from dmp.store.shards import Shards
 from dmp.store.traces import Traces
 from dmp.usecases.import_history import BeginImport, CompleteImport, FailImport, GatherHistory
 
+ready("dynamodb")
 
+
+@cache
 def records() -> Records:
     return Records(client("dynamodb"), settings().table("accounts"))
 
 
+@cache
 def histories() -> Histories:
     return Histories(client("dynamodb"), settings().table("history"))
 
 
+@cache
 def begin() -> BeginImport:
     return BeginImport(records())
 
 
+@cache
 def gather() -> GatherHistory:
     told = settings()
     pseudonyms = Pseudonyms(secret_key(client("secretsmanager"), told.pseudonyms_secret))
@@ -37,10 +45,12 @@ def gather() -> GatherHistory:
     )
 
 
+@cache
 def complete() -> CompleteImport:
     traces = Traces(client("dynamodb"), settings().table("traces"))
     return CompleteImport(records(), histories(), traces)
 
 
+@cache
 def fail() -> FailImport:
     return FailImport(records())

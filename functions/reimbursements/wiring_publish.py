@@ -8,7 +8,7 @@ from dmp.access.decide import CedarDecisions
 from dmp.edge.inspect import eicar, inspect
 from dmp.edge.remb_document import RembDocuments
 from dmp.edge.settings import settings
-from dmp.store.aws import client
+from dmp.store.aws import client, ready
 from dmp.store.documents import Documents
 from dmp.store.histories import Histories
 from dmp.store.nomenclatures import built_in
@@ -22,6 +22,8 @@ from dmp.usecases.gate import Gate
 from dmp.usecases.import_history import DocumentHistory
 from dmp.usecases.publish_document import PublishDocument
 from dmp.usecases.recognise_holder import RecogniseHolder
+
+ready("dynamodb", "s3")
 
 
 @cache

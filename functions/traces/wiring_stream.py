@@ -5,9 +5,11 @@ from __future__ import annotations
 from functools import cache
 
 from dmp.edge.settings import settings
-from dmp.store.aws import client
+from dmp.store.aws import client, ready
 from dmp.store.bus import Bus
 from dmp.store.traces import trace_of_item
+
+ready("events")
 
 __all__ = ["bus", "trace_of_item"]
 

@@ -26,7 +26,7 @@ from dmp.store.items import decode, put, write
 from dmp.store.records import Records, record_item
 from dmp.store.shards import Shards
 from dmp.store.traces import trace_of_item
-from functions.reimbursements import gather, publish, tasks, wiring_publish
+from functions.reimbursements import gather, publish, tasks
 from tests.support.aws import account
 from tests.support.extracts import KEY, Importing, child, csv_of, service
 from tests.support.services import RECORD, record
@@ -157,9 +157,7 @@ def _cloud(room):
         boto3.client("secretsmanager").put_secret_value(
             SecretId=environment["DMP_SECRET_PSEUDONYMS"], SecretString=KEY.decode()
         )
-        wiring_publish.document.cache_clear()
         yield Cloud(room)
-        wiring_publish.document.cache_clear()
 
 
 @pytest.fixture

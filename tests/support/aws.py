@@ -7,6 +7,7 @@ The clients of `dmp.store.aws` are made anew inside, and forgotten afterwards.
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -14,7 +15,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from dmp.edge.settings import settings
+import dmp.edge.settings
 from dmp.store import aws
 
 REGION = "eu-west-3"
@@ -29,16 +30,22 @@ def account() -> Iterator[dict[str, str]]:
         patch.setenv("AWS_ACCESS_KEY_ID", "test")
         patch.setenv("AWS_SECRET_ACCESS_KEY", "test")
         patch.setenv("AWS_DEFAULT_REGION", REGION)
-        boto3.DEFAULT_SESSION = None
-        aws.client.cache_clear()
-        settings.cache_clear()
+        _forget()
         environment = _made()
         for name, value in environment.items():
             patch.setenv(name, value)
         yield environment
-        aws.client.cache_clear()
-        settings.cache_clear()
-        boto3.DEFAULT_SESSION = None
+        _forget()
+
+
+def _forget() -> None:
+    """Nothing that was made for one account serves another."""
+    boto3.DEFAULT_SESSION = None
+    roots = [module for name, module in sys.modules.items() if ".wiring" in name]
+    for module in (aws, dmp.edge.settings, *roots):
+        for made in list(vars(module).values()):
+            if hasattr(made, "cache_clear"):
+                made.cache_clear()
 
 
 def _made() -> dict[str, str]:

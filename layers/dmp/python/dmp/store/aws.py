@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from functools import cache
 from typing import Any
 
@@ -25,3 +26,11 @@ def client(service: str) -> Any:
     """The client of a service: `client("dynamodb")`."""
     config = _CONFIG if service == "s3" else _CONFIG.merge(Config(signature_version=None))
     return boto3.client(service, config=config)
+
+
+def ready(*services: str) -> None:
+    """Make clients while Lambda initialises, where it gives a whole processor; nowhere else, so
+    that an import needs neither region nor credentials."""
+    if "AWS_LAMBDA_FUNCTION_NAME" in os.environ:
+        for service in services:
+            client(service)
