@@ -140,10 +140,14 @@ def record(app) -> Record:
 
 
 def traces(record_id: str) -> list[dict[str, Any]]:
+    return traces_of(f"REC#{record_id}")
+
+
+def traces_of(owner: str) -> list[dict[str, Any]]:
     found = client("dynamodb").query(
         TableName="traces",
         KeyConditionExpression="pk = :pk",
-        ExpressionAttributeValues=encode({":pk": f"REC#{record_id}"}),
+        ExpressionAttributeValues=encode({":pk": owner}),
     )
     return [decode(item) for item in found["Items"]]
 
@@ -618,6 +622,43 @@ def test_reading_needs_an_authorisation_and_leaves_a_trace_before_the_bytes(app,
     assert told.count((Act.READ_DOCUMENT.value, Outcome.REFUSED.value)) == 2
     assert told.count((Act.READ_CONTENT.value, Outcome.REFUSED.value)) == 1
     assert told[-2:] == [("document.read", "done"), ("document.content", "done")]
+
+
+def test_what_reaches_no_record_is_traced_like_what_is_refused(app, record):
+    today = f"NOREC#{datetime.now(UTC).date().isoformat()}"
+    before = len(traces_of(today))
+    nowhere = "0" * 26
+    for path in (
+        f"{FHIR}/{nowhere}.{nowhere}",
+        f"/fhir/Binary/{nowhere}.{nowhere}",
+        f"{FHIR}/no-id-of-ours",
+        f"{FHIR}?patient={nowhere}&status=current",
+        f"{FHIR}?patient=nobody&status=current",
+    ):
+        ask(app, "GET", path, COLLEAGUE)
+    publish(app, reference(f"Patient/{nowhere}"))
+    acts = [(t["act"], t["outcome"]) for t in traces_of(today)[before:]]
+    assert sorted(acts) == sorted(
+        (act, "refused")
+        for act in (
+            *(2 * ["document.read"]), "document.content",
+            *(2 * ["document.search"]), "document.publish",
+        )
+    )  # fmt: skip
+
+
+def test_an_admitted_publication_that_fails_or_is_told_again_is_traced(app, record):
+    sent = reference(f"Patient/{record.id}")
+    for _ in range(2):
+        publish(app, deepcopy(sent))
+    publish(app, sent | {"content": reference("x", pdf("autre"))["content"]})
+    publish(app, reference(f"Patient/{record.id}", b"no PDF"))
+    assert [(t["act"], t["outcome"]) for t in traces(record.id)] == [
+        ("document.publish", "done"),
+        ("document.read", "done"),
+        ("document.publish", "failed"),
+        ("document.publish", "failed"),
+    ]
 
 
 def test_without_a_trace_nothing_is_disclosed(app, record, monkeypatch):

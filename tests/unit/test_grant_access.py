@@ -182,6 +182,13 @@ def test_a_block_that_arrives_while_a_professional_records_consent_wins(house):
     assert house.state() is AuthorisationState.FORBIDDEN
 
 
+def test_a_block_of_the_same_moment_wins_however_the_clocks_stand(house):
+    house.grant(person(), STOP, NOW + timedelta(milliseconds=5))
+    with pytest.raises(Conflict):
+        house.grant(person(), AUTHORISE, NOW)
+    assert house.about(RECORD_ID, ME).of(Kind.AUTHORISATION) is None
+
+
 def test_the_holder_lifts_a_block_before_authorising_again(house):
     house.grant(person(), STOP, NOW)
     with pytest.raises(Conflict):

@@ -8,7 +8,7 @@ from datetime import datetime
 from dmp.domain.access import Action
 from dmp.domain.actors import Actor, Professional, System, key_of
 from dmp.domain.documents import Content, Document, DocumentStatus, Stage
-from dmp.domain.errors import Fault, NotFound
+from dmp.domain.errors import Fault
 from dmp.domain.ids import document_id, new_ulid, split_document_id
 from dmp.domain.submissions import (
     Submission,
@@ -16,7 +16,7 @@ from dmp.domain.submissions import (
     identity_faults,
     replacement_faults,
 )
-from dmp.domain.traces import Act, Outcome, trace_of
+from dmp.domain.traces import Act
 from dmp.usecases.gate import Gate, Passage
 from dmp.usecases.ports import RecordFinder
 
@@ -51,7 +51,11 @@ class AdmitDocument:
         """`known_as` is the document's id when it was chosen before (the feeder's retries)."""
         record_id = self._record_of(actor, submission, now)
         situation = self.gate.situation(
-            actor, record_id, now, self._replaced_in(record_id, submission)
+            actor,
+            record_id,
+            Act.PUBLISH_DOCUMENT,
+            now,
+            self._replaced_in(record_id, submission),
         )
         document = Document(
             id=known_as or document_id(record_id, new_ulid(now)),
@@ -89,8 +93,7 @@ class AdmitDocument:
             return submission.record_id
         found = self.finder.find(submission.ins) if submission.ins is not None else None
         if found is None:
-            self.gate.traces.write(trace_of(actor, Act.PUBLISH_DOCUMENT, Outcome.REFUSED, now))
-            raise NotFound
+            self.gate.miss(actor, Act.PUBLISH_DOCUMENT, now)
         return found
 
     @staticmethod

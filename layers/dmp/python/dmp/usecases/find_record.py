@@ -33,7 +33,7 @@ class FindRecord:
         if record_id is None:
             self.gate.traces.write(trace_of(actor, Act.READ_RECORD, Outcome.DONE, now, count=0))
             return None
-        situation = self.gate.situation(actor, record_id, now)
+        situation = self.gate.situation(actor, record_id, Act.READ_RECORD, now)
         passage = self.gate.ask(actor, Action.FIND_RECORD, situation, now)
         outcome = Outcome.DONE if passage.answer.allowed else Outcome.REFUSED
         self.gate.trace(passage, Act.READ_RECORD, outcome, now)

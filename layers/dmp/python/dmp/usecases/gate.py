@@ -12,7 +12,7 @@ from typing import NoReturn
 from dmp.domain.access import Action, Answer, Question, Situation
 from dmp.domain.actors import Actor, Person, Professional
 from dmp.domain.documents import Document
-from dmp.domain.errors import NotFound
+from dmp.domain.errors import DmpError, NotFound
 from dmp.domain.ids import is_record_id
 from dmp.domain.records import Record
 from dmp.domain.traces import Act, Mode, Outcome, trace_of
@@ -56,9 +56,10 @@ class Gate:
     holders: RecogniseHolder
 
     def situation(
-        self, actor: Actor, record_id: str, now: datetime, document_id: str | None = None
+        self, actor: Actor, record_id: str, act: Act, now: datetime, document_id: str | None = None
     ) -> Situation:
-        """What there is to decide on; NotFound when there is no such record.
+        """What there is to decide on; NotFound when there is no such record, and the attempt is
+        traced like any refused one.
 
         A patient seen for the first time is bound to the record their strict traits match.
         """
@@ -66,7 +67,7 @@ class Gate:
             self.situations.of(record_id, actor, document_id) if is_record_id(record_id) else None
         )
         if found is None:
-            raise NotFound
+            self.miss(actor, act, now)
         if isinstance(actor, Person) and found.record.holder is None:
             return self.holders(actor, found, now)
         return found
@@ -110,6 +111,23 @@ class Gate:
                 count=count,
             )
         )
+
+    def miss(self, actor: Actor, act: Act, now: datetime) -> NoReturn:
+        """Trace an attempt that reached no record, and answer as for any refused one."""
+        self.traces.write(trace_of(actor, act, Outcome.REFUSED, now))
+        raise NotFound
+
+    def fail(
+        self,
+        passage: Passage,
+        act: Act,
+        error: DmpError,
+        now: datetime,
+        target: str | None = None,
+    ) -> NoReturn:
+        """Trace an allowed act that could not be done, and say why."""
+        self.trace(passage, act, Outcome.FAILED, now, target=target)
+        raise error
 
     def refuse(
         self, passage: Passage, act: Act, now: datetime, target: str | None = None

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
-from typing import NoReturn, Protocol
+from typing import Protocol
 
 from dmp.domain.access import Action, Situation
 from dmp.domain.actors import Actor, Person, Professional, key_of
@@ -25,7 +25,7 @@ from dmp.domain.consents import (
     Turn,
     consent_id,
 )
-from dmp.domain.errors import Conflict, Fault, Forbidden, Invalid, NotFound
+from dmp.domain.errors import Conflict, Fault, Forbidden, Invalid
 from dmp.domain.ids import new_ulid
 from dmp.domain.traces import Act, Outcome, Trace, trace_of
 from dmp.usecases.gate import Gate, Passage
@@ -97,13 +97,9 @@ class GrantAccess:
         authorisation of a blocked professional and when others kept changing the same decisions.
         """
         if not isinstance(actor, Person | Professional):
-            self._refused(actor, now)
+            self.gate.traces.write(trace_of(actor, Act.CHANGE_CONSENT, Outcome.REFUSED, now))
             raise Forbidden
-        try:
-            situation = self.gate.situation(actor, wish.record_id, now)
-        except NotFound:
-            self._refused(actor, now)
-            raise
+        situation = self.gate.situation(actor, wish.record_id, Act.CHANGE_CONSENT, now)
         for _ in range(_ATTEMPTS):
             stood = self.consents.about(wish.record_id, wish.professional)
             passage = self._allowed(actor, wish, _as_read(situation, actor, wish, stood), now)
@@ -122,11 +118,13 @@ class GrantAccess:
         self, passage: Passage, wish: Wish, stood: ActorConsents, now: datetime
     ) -> Recorded | None:
         """None when somebody else changed the decisions in between."""
-        if wish.kind is Kind.AUTHORISATION and stood.blocked(now):
-            self._failed(passage, wish, now, Conflict())
+        block = stood.of(Kind.BLOCK)
+        if wish.kind is Kind.AUTHORISATION and block is not None and lasts(block, now):
+            # Also one that another request recorded meanwhile, and that begins after our `now`.
+            self.gate.fail(passage, Act.CHANGE_CONSENT, Conflict(), now, wish.id)
         faults = period_faults(wish, now)
         if faults:
-            self._failed(passage, wish, now, Invalid(*faults))
+            self.gate.fail(passage, Act.CHANGE_CONSENT, Invalid(*faults), now, wish.id)
         decision = self._decision(passage.actor, wish, stood, now)
         before = stood.of(wish.kind)
         if decision == before:
@@ -180,15 +178,6 @@ class GrantAccess:
         if standing is None:
             return end
         return None if standing.until is None else max(end, standing.until)
-
-    def _failed(
-        self, passage: Passage, wish: Wish, now: datetime, error: Conflict | Invalid
-    ) -> NoReturn:
-        self.gate.trace(passage, Act.CHANGE_CONSENT, Outcome.FAILED, now, target=wish.id)
-        raise error
-
-    def _refused(self, actor: Actor, now: datetime) -> None:
-        self.gate.traces.write(trace_of(actor, Act.CHANGE_CONSENT, Outcome.REFUSED, now))
 
 
 def lasts(decision: Decision, now: datetime) -> bool:

@@ -66,9 +66,9 @@ class PrepareUpload:
         content = Content(submission.media_type, submission.size or 0, submission.sha1 or "", "")
         admitted = self.admit(actor, submission, content, Stage.PRELIMINARY, now)
         faults = (*admitted.faults, *_announcement(submission))
+        gate, passage = self.admit.gate, admitted.passage
         if faults:
-            raise Invalid(*faults)
-        passage = admitted.passage
+            gate.fail(passage, Act.ANNOUNCE_DOCUMENT, Invalid(*faults), now)
 
         def trace(target: str) -> Trace:
             return trace_of(
@@ -87,10 +87,10 @@ class PrepareUpload:
         held = self.documents.publish(document, None, trace(document.id))
         if held is not None:
             if held.stage is not Stage.PRELIMINARY or held.author != document.author:
-                raise DocumentAlreadyPublished
+                gate.fail(passage, Act.ANNOUNCE_DOCUMENT, DocumentAlreadyPublished(), now)
             document = replace(document, id=held.id, version=held.version + 1)
             if not self.documents.reannounce(document, trace(document.id)):
-                raise DocumentAlreadyPublished
+                gate.fail(passage, Act.ANNOUNCE_DOCUMENT, DocumentAlreadyPublished(), now)
         form = self.quarantine.form(document.id, document.content)
         return Prepared(document, form, submission.warnings)
 

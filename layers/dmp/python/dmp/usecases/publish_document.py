@@ -13,7 +13,7 @@ from typing import Any, BinaryIO, Protocol
 
 from dmp.domain.actors import Actor, Feeder
 from dmp.domain.documents import Content, Document, DocumentStatus, Stage
-from dmp.domain.errors import DocumentAlreadyPublished, Fault, Invalid
+from dmp.domain.errors import Conflict, DocumentAlreadyPublished, Fault, Invalid
 from dmp.domain.inspection import Inspection, identity_faults
 from dmp.domain.submissions import ATTACHMENT, Claim, Role, Submission, announcement_faults
 from dmp.domain.terminology import REIMBURSEMENT_CLASS, TYPES, visibility
@@ -90,7 +90,11 @@ class PublishDocument:
         """Raises NotFound, Invalid with every fault, DocumentAlreadyPublished, Conflict."""
         content = _content(submission, data)
         admitted = self.admit(actor, submission, content, Stage.FINAL, now)
-        return self._publish(actor, submission, admitted, data, now, same=_same)
+        published = self._publish(actor, submission, admitted, data, now, same=_same)
+        if not published.created:  # what was sent before is read again
+            passage, known = admitted.passage, published.document.id
+            self.admit.gate.trace(passage, Act.READ_DOCUMENT, Outcome.DONE, now, target=known)
+        return published
 
     def generated(
         self,
@@ -133,7 +137,7 @@ class PublishDocument:
             if held is not None and same(held, document):
                 return Published(held, created=False)
         found = self.inspect(BytesIO(data), submission.media_type)
-        warnings = self._check(submission, admitted, data, found)
+        warnings = self._check(submission, admitted, data, found, now)
         key = vault_key(document.record_id, document.unique_id, found.sha256)
         document = replace(document, content=replace(document.content, key=key))
         self.vault.keep(key, data, document.content.media_type, found.sha256)
@@ -149,15 +153,23 @@ class PublishDocument:
             rules=passage.answer.rules,
             matrix=passage.answer.matrix,
         )
-        held = self.documents.publish(document, replaced, trace)
+        try:
+            held = self.documents.publish(document, replaced, trace)
+        except Conflict as error:
+            self.admit.gate.fail(passage, Act.PUBLISH_DOCUMENT, error, now)
         if held is None:
             return Published(document, created=True, warnings=warnings)
         if held.stage is not Stage.FINAL or not same(held, document):
-            raise DocumentAlreadyPublished
+            self.admit.gate.fail(passage, Act.PUBLISH_DOCUMENT, DocumentAlreadyPublished(), now)
         return Published(held, created=False, warnings=warnings)
 
     def _check(
-        self, submission: Submission, admitted: Admitted, data: bytes, found: Inspection
+        self,
+        submission: Submission,
+        admitted: Admitted,
+        data: bytes,
+        found: Inspection,
+        now: datetime,
     ) -> tuple[Fault, ...]:
         """Every fault at once, or what there is to warn about."""
         record = admitted.passage.record
@@ -172,7 +184,7 @@ class PublishDocument:
             *infected,
         )
         if faults:
-            raise Invalid(*faults)
+            self.admit.gate.fail(admitted.passage, Act.PUBLISH_DOCUMENT, Invalid(*faults), now)
         return (*submission.warnings, *doubtful)
 
 

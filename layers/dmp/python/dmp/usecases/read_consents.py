@@ -11,7 +11,7 @@ from dmp.domain.access import Action
 from dmp.domain.actors import Actor, Professional
 from dmp.domain.consents import Consent, Kind, split_consent_id
 from dmp.domain.errors import NotFound
-from dmp.domain.traces import Act, Outcome, trace_of
+from dmp.domain.traces import Act, Outcome
 from dmp.usecases.gate import Gate, Passage
 
 
@@ -42,8 +42,9 @@ class ReadConsents:
 
     def search(self, actor: Actor, question: ConsentQuestion, now: datetime) -> list[Consent]:
         """Newest first; of an unknown, closed or forbidden record the same nothing."""
-        passage = self._passage(actor, question.record_id, now)
-        if passage is None:
+        try:
+            passage = self._passage(actor, question.record_id, now)
+        except NotFound:
             return []
         if not passage.answer.allowed:
             self.gate.trace(passage, Act.READ_CONSENTS, Outcome.REFUSED, now)
@@ -56,10 +57,8 @@ class ReadConsents:
         """One decision; NotFound when there is none, or none that the actor may see."""
         place = split_consent_id(consent_id)
         if place is None:
-            raise NotFound
+            self.gate.miss(actor, Act.READ_CONSENTS, now)
         passage = self._passage(actor, place[0], now)
-        if passage is None:
-            raise NotFound
         if not passage.answer.allowed:
             self.gate.refuse(passage, Act.READ_CONSENTS, now, consent_id)
         found = next((one for one in self._seen(passage) if one.id == consent_id), None)
@@ -69,13 +68,9 @@ class ReadConsents:
             raise NotFound
         return found
 
-    def _passage(self, actor: Actor, record_id: str, now: datetime) -> Passage | None:
-        """The decision; None when there is no such record, which is traced here."""
-        try:
-            situation = self.gate.situation(actor, record_id, now)
-        except NotFound:
-            self.gate.traces.write(trace_of(actor, Act.READ_CONSENTS, Outcome.REFUSED, now))
-            return None
+    def _passage(self, actor: Actor, record_id: str, now: datetime) -> Passage:
+        """The decision; NotFound when there is no such record."""
+        situation = self.gate.situation(actor, record_id, Act.READ_CONSENTS, now)
         about = actor.id if isinstance(actor, Professional) else None
         return self.gate.ask(actor, Action.READ_CONSENTS, situation, now, about=about)
 

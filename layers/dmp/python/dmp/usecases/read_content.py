@@ -8,7 +8,6 @@ from typing import Protocol
 
 from dmp.domain.actors import Actor
 from dmp.domain.documents import Document, Stage
-from dmp.domain.errors import NotFound
 from dmp.domain.traces import Act, Outcome
 from dmp.usecases.read_document import ReadDocument
 
@@ -42,7 +41,7 @@ class ReadContent:
     def __call__(self, actor: Actor, document_id: str, now: datetime) -> Delivered:
         document, passage = self.read.allowed(actor, document_id, now, Act.READ_CONTENT)
         if document.stage is not Stage.FINAL:
-            raise NotFound
+            self.read.gate.refuse(passage, Act.READ_CONTENT, now, target=document.id)
         self.read.gate.trace(passage, Act.READ_CONTENT, Outcome.DONE, now, target=document.id)
         content = document.content
         disposition = disposition_of(content.media_type, document.id)

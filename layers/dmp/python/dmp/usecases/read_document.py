@@ -8,7 +8,6 @@ from datetime import datetime
 from dmp.domain.access import Action, Answer
 from dmp.domain.actors import Actor, key_of
 from dmp.domain.documents import Document
-from dmp.domain.errors import NotFound
 from dmp.domain.ids import split_document_id
 from dmp.domain.traces import Act, Outcome
 from dmp.usecases.gate import Gate, Passage
@@ -34,8 +33,8 @@ class ReadDocument:
         """The document and the passage to it, the refusal traced, the access not yet."""
         parts = split_document_id(document_id)
         if parts is None:
-            raise NotFound
-        situation = self.gate.situation(actor, parts[0], now, document_id)
+            self.gate.miss(actor, act, now)
+        situation = self.gate.situation(actor, parts[0], act, now, document_id)
         document = situation.document
         passage = self.gate.ask(actor, Action.READ_DOCUMENT, situation, now, document)
         hidden = document is None or not (document.listed or document.author == key_of(actor))

@@ -14,7 +14,7 @@ from dmp.domain.history import History, HistoryLine
 from dmp.domain.nomenclatures import NATURE
 from dmp.domain.normalise import newest_first
 from dmp.domain.records import Record
-from dmp.domain.traces import Act, Outcome, trace_of
+from dmp.domain.traces import Act, Outcome
 from dmp.usecases.gate import Gate
 
 DEFAULT_COUNT = 20
@@ -99,9 +99,8 @@ class ReadHistory:
     def __call__(self, actor: Actor, question: HistoryQuestion, now: datetime) -> HistoryPage:
         """An unknown, closed or forbidden record is an empty page; the attempt is traced."""
         try:
-            situation = self.gate.situation(actor, question.record_id, now)
+            situation = self.gate.situation(actor, question.record_id, Act.READ_HISTORY, now)
         except NotFound:
-            self.gate.traces.write(trace_of(actor, Act.READ_HISTORY, Outcome.REFUSED, now))
             return NOTHING
         passage = self.gate.ask(actor, Action.READ_HISTORY, situation, now)
         if not passage.answer.allowed:

@@ -7,24 +7,19 @@ from datetime import datetime
 
 from dmp.domain.access import Action, Situation
 from dmp.domain.actors import Actor
-from dmp.domain.errors import NotFound
-from dmp.domain.traces import Act, Outcome, trace_of
+from dmp.domain.traces import Act, Outcome
 from dmp.usecases.gate import Gate
 
 
 @dataclass(frozen=True, slots=True)
 class ReadRecord:
     """To the holder, to whoever opened it and their colleagues, to those who may read it; to
-    anybody else it does not exist. An id of no record is traced like a refusal."""
+    anybody else it does not exist."""
 
     gate: Gate
 
     def __call__(self, actor: Actor, record_id: str, now: datetime) -> Situation:
-        try:
-            situation = self.gate.situation(actor, record_id, now)
-        except NotFound:
-            self.gate.traces.write(trace_of(actor, Act.READ_RECORD, Outcome.REFUSED, now))
-            raise
+        situation = self.gate.situation(actor, record_id, Act.READ_RECORD, now)
         passage = self.gate.ask(actor, Action.SEE_RECORD, situation, now)
         if not passage.answer.allowed:
             self.gate.refuse(passage, Act.READ_RECORD, now)

@@ -12,7 +12,7 @@ from dmp.domain.actors import Actor, key_of
 from dmp.domain.documents import Document, DocumentStatus
 from dmp.domain.errors import Fault, Malformed, NotFound
 from dmp.domain.identity import Ins
-from dmp.domain.traces import Act, Outcome, trace_of
+from dmp.domain.traces import Act, Outcome
 from dmp.usecases.gate import Gate, Passage
 from dmp.usecases.ports import RecordFinder
 
@@ -85,14 +85,14 @@ class SearchDocuments:
     ) -> Found:
         record_id = self.finder.find(whose) if isinstance(whose, Ins) else whose
         if record_id is None:
-            self.gate.traces.write(trace_of(actor, Act.SEARCH_DOCUMENTS, Outcome.REFUSED, now))
-            raise NotFound
-        situation = self.gate.situation(actor, record_id, now)
+            self.gate.miss(actor, Act.SEARCH_DOCUMENTS, now)
+        situation = self.gate.situation(actor, record_id, Act.SEARCH_DOCUMENTS, now)
         passage = self.gate.ask(actor, Action.LIST_DOCUMENTS, situation, now)
         if not passage.answer.allowed:
             self.gate.refuse(passage, Act.SEARCH_DOCUMENTS, now)
         if page.after is not None and not page.after.startswith(f"{record_id}."):
-            raise Malformed(Fault("cursor", "cursor", "not a cursor of this search"))
+            foreign = Malformed(Fault("cursor", "cursor", "not a cursor of this search"))
+            self.gate.fail(passage, Act.SEARCH_DOCUMENTS, foreign, now)
         seen = self._visible(passage, criteria, page, now)
         shown = tuple(seen[: page.size])
         self.gate.trace(passage, Act.SEARCH_DOCUMENTS, Outcome.DONE, now, count=len(shown))
