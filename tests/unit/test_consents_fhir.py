@@ -10,7 +10,7 @@ from dmp.domain.consents import Consent, Decision, Kind, consent_id, split_conse
 from dmp.domain.errors import Invalid, Malformed
 from dmp.edge import fhir_consent
 from dmp.usecases.grant_access import Wish
-from dmp.usecases.read_consents import ConsentQuestion
+from dmp.usecases.read_consents import ConsentPage, ConsentQuestion
 from tests.access.scenes import ME, NOW, RECORD_ID
 from tests.support.consents import body, code, without_actor
 
@@ -148,6 +148,10 @@ def test_a_search_names_one_record_and_known_codes():
         ({"patient": ["a", "b"]}, "patient"),
         ({"patient": ["a"], "actor": ["b"]}, "actor"),
         ({"patient": ["a"], "status": ["draft"]}, "status"),
+        ({"patient": ["a"], "_count": ["0"]}, "_count"),
+        ({"patient": ["a"], "_count": ["1", "2"]}, "_count"),
+        ({"patient": ["a"], "_cursor": ["zz"]}, "_cursor"),
+        ({"patient": ["a"], "_cursor": ["MjAyNi0wMS0wMX4"]}, "_cursor"),
     ],
 )
 def test_a_search_that_is_not_understood_is_refused(query, path):
@@ -157,7 +161,7 @@ def test_a_search_that_is_not_understood_is_refused(query, path):
 
 
 def test_an_empty_search_set_has_no_entries():
-    told = fhir_consent.bundle([], "https://x/fhir", {"patient": [RECORD_ID]})
+    told = fhir_consent.bundle(ConsentPage(), "https://x/fhir", {"patient": [RECORD_ID]})
     assert (told["total"], "entry" in told) == (0, False)
     assert told["link"][0]["url"] == f"https://x/fhir/Consent?patient={RECORD_ID}"
 

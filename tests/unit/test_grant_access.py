@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from urllib.parse import parse_qs
 
 import pytest
 
@@ -22,9 +23,10 @@ from dmp.domain.consents import (
 )
 from dmp.domain.errors import Conflict, Forbidden, Invalid, NotFound
 from dmp.domain.traces import Act, Outcome, Trace
+from dmp.edge import fhir_consent
 from dmp.usecases.gate import Gate
 from dmp.usecases.grant_access import GrantAccess, Wish
-from dmp.usecases.read_consents import ConsentQuestion, ReadConsents
+from dmp.usecases.read_consents import ConsentPage, ConsentQuestion, ReadConsents
 from dmp.usecases.recognise_holder import RecogniseHolder
 from tests.access import scenes
 from tests.access.scenes import ME, NOW, OTHER, RECORD_ID, person, professional
@@ -301,18 +303,35 @@ def test_the_holder_reads_every_decision_newest_first(house):
     house.grant(person(), AUTHORISE, NOW)
     house.grant(person(), replace(STOP, professional=OTHER), LATER)
     found = house.read.search(person(), ConsentQuestion(RECORD_ID), LATER)
-    assert [one.decision.kind for one in found] == [Kind.BLOCK, Kind.AUTHORISATION]
+    assert [one.decision.kind for one in found.consents] == [Kind.BLOCK, Kind.AUTHORISATION]
     assert (house.journal[-1].act, house.journal[-1].count) == (Act.READ_CONSENTS, 2)
     chosen = ConsentQuestion(RECORD_ID, frozenset({Kind.BLOCK}), frozenset({True}))
-    assert len(house.read.search(person(), chosen, LATER)) == 1
+    assert house.read.search(person(), chosen, LATER).total == 1
+
+
+def test_decisions_come_by_pages_without_loss_and_each_page_is_traced(house):
+    for kind in (Kind.AUTHORISATION, Kind.BLOCK):
+        for who in (OTHER, ME):
+            house.grant(person(), Wish(RECORD_ID, kind, who), NOW)
+    whole = house.read.search(person(), ConsentQuestion(RECORD_ID), NOW).consents
+    query, seen = {"patient": [RECORD_ID], "_count": ["3"]}, []
+    while query:
+        page = house.read.search(person(), fhir_consent.question_of(query), NOW)
+        told = fhir_consent.bundle(page, "https://x/fhir", query)
+        assert told["total"] == 4
+        seen += [one["resource"]["id"] for one in told["entry"]]
+        assert house.journal[-1].count == len(told["entry"]) <= 3
+        following = [one["url"] for one in told["link"] if one["relation"] == "next"]
+        query = parse_qs(following[0].partition("?")[2]) if following else None
+    assert seen == [one.id for one in whole]
 
 
 def test_a_professional_reads_what_is_about_them_alone(house):
     house.grant(person(), AUTHORISE, NOW)
     house.grant(person(), replace(AUTHORISE, professional=OTHER), NOW)
     found = house.read.search(professional(), ConsentQuestion(RECORD_ID), NOW)
-    assert [one.professional for one in found] == [ME]
-    assert house.read.read(professional(), found[0].id, NOW) == found[0]
+    assert [one.professional for one in found.consents] == [ME]
+    assert house.read.read(professional(), found.consents[0].id, NOW) == found.consents[0]
     with pytest.raises(NotFound):
         house.read.read(professional(), f"{RECORD_ID}.authorisation.{OTHER}", NOW)
 
@@ -321,7 +340,7 @@ def test_a_professional_reads_what_is_about_them_alone(house):
 def test_to_anybody_else_there_is_nothing_and_the_attempt_is_traced(house, actor):
     house.grant(person(), AUTHORISE, NOW)
     unknown = house.read.search(actor, ConsentQuestion("0" * 26), NOW)
-    assert house.read.search(actor, ConsentQuestion(RECORD_ID), NOW) == unknown == []
+    assert house.read.search(actor, ConsentQuestion(RECORD_ID), NOW) == unknown == ConsentPage()
     with pytest.raises(NotFound):
         house.read.read(actor, f"{RECORD_ID}.authorisation.{ME}", NOW)
     assert [one.outcome for one in house.journal[-3:]] == [Outcome.REFUSED] * 3
@@ -329,7 +348,7 @@ def test_to_anybody_else_there_is_nothing_and_the_attempt_is_traced(house, actor
 
 def test_a_blocked_professional_reads_not_even_their_block(house):
     house.grant(person(), STOP, NOW)
-    assert house.read.search(professional(), ConsentQuestion(RECORD_ID), NOW) == []
+    assert house.read.search(professional(), ConsentQuestion(RECORD_ID), NOW) == ConsentPage()
     with pytest.raises(NotFound):
         house.read.read(professional(), f"{RECORD_ID}.block.{ME}", NOW)
 

@@ -2,12 +2,14 @@
 
 One code of system `urn:dmp:consent` in `category` and again in `provision.code`; `provision.type`
 deny for a block or an opposition, permit otherwise; the professional as the one
-`provision.actor`, by PS_IdNat. Search: `patient` (required), `category`, `status`.
+`provision.actor`, by PS_IdNat. Search: `patient` (required), `category`, `status`, `_count` and the
+cursor of a `next` link.
 """
 
 from __future__ import annotations
 
 import re
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated, Any
@@ -16,12 +18,12 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, BeforeValidator
 
-from dmp.domain.consents import ABOUT_A_PROFESSIONAL, DENIALS, Consent, Kind
+from dmp.domain.consents import ABOUT_A_PROFESSIONAL, DENIALS, Consent, Kind, split_consent_id
 from dmp.domain.errors import Fault, Invalid, Malformed
 from dmp.domain.identity import PS_OID, is_ps_id
 from dmp.edge.http import parsed
 from dmp.usecases.grant_access import TAKEN, Wish
-from dmp.usecases.read_consents import ConsentQuestion
+from dmp.usecases.read_consents import DEFAULT_COUNT, MOST, ConsentPage, ConsentQuestion, Place
 
 SYSTEM = "urn:dmp:consent"
 RECORDED_BY = "urn:dmp:recorded-by"
@@ -35,7 +37,8 @@ _MOMENT = re.compile(
     r"\d{4}-\d\d-\d\d(?:T\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d))?", re.ASCII
 )
 _PARIS = ZoneInfo("Europe/Paris")
-_KNOWN = frozenset({"patient", "category", "status", "_format"})
+CURSOR = "_cursor"
+_KNOWN = frozenset({"patient", "category", "status", "_count", CURSOR, "_format", "_pretty"})
 _STATUSES = {"active": True, "inactive": False}
 _LABELS = {
     Kind.AUTHORISATION: "Autorisation d'accès",
@@ -157,12 +160,16 @@ def question_of(query: Mapping[str, Sequence[str]]) -> ConsentQuestion:
     statuses = _tokens(query, "status")
     if set(statuses) - set(_STATUSES):
         faults.append(Fault("status", "unknown-code", "active or inactive"))
+    count = _count(query.get("_count", ()), faults)
+    after = _place(query.get(CURSOR, ()), faults)
     if faults:
         raise Malformed(*faults)
     return ConsentQuestion(
         record_id=patients[0],
         kinds=kinds if asked else None,
         active=frozenset(_STATUSES[one] for one in statuses) if statuses else None,
+        count=count,
+        after=after,
     )
 
 
@@ -201,24 +208,27 @@ def resource(consent: Consent) -> dict[str, Any]:
     }
 
 
-def bundle(
-    consents: Iterable[Consent], base: str, query: Mapping[str, Sequence[str]]
-) -> dict[str, Any]:
-    """The search set; `base` is the FHIR address."""
+def bundle(page: ConsentPage, base: str, query: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+    """The search set of one page; `base` is the FHIR address."""
     entries = [
         {
             "fullUrl": f"{base}/Consent/{consent.id}",
             "resource": resource(consent),
             "search": {"mode": "match"},
         }
-        for consent in consents
+        for consent in page.consents
     ]
-    asked = urlencode({name: list(values) for name, values in query.items()}, doseq=True)
+    links = [{"relation": "self", "url": _address(base, query)}]
+    if page.next is not None:
+        since, last = page.next
+        cursor = urlsafe_b64encode(f"{since.isoformat()}~{last}".encode()).decode("ascii")
+        following = {**query, CURSOR: [cursor.rstrip("=")]}
+        links.append({"relation": "next", "url": _address(base, following)})
     told: dict[str, Any] = {
         "resourceType": "Bundle",
         "type": "searchset",
-        "total": len(entries),
-        "link": [{"relation": "self", "url": f"{base}/Consent?{asked}"}],
+        "total": page.total,
+        "link": links,
     }
     # FHIR forbids empty arrays.
     return told | ({"entry": entries} if entries else {})
@@ -302,6 +312,35 @@ def _codes(concepts: Iterable[Concept]) -> list[tuple[str | None, str | None]]:
 
 def _tokens(query: Mapping[str, Sequence[str]], name: str) -> list[str]:
     return [token for value in query.get(name, ()) for token in value.split(",") if token]
+
+
+def _count(values: Sequence[str], faults: list[Fault]) -> int:
+    if not values:
+        return DEFAULT_COUNT
+    if len(values) > 1 or not re.fullmatch(r"[0-9]{1,6}", values[0]) or int(values[0]) == 0:
+        faults.append(Fault("_count", "number", "a number of 1 or more"))
+        return DEFAULT_COUNT
+    return min(int(values[0]), MOST)
+
+
+def _place(values: Sequence[str], faults: list[Fault]) -> Place | None:
+    if not values:
+        return None
+    try:
+        text = urlsafe_b64decode(values[0] + "=" * (-len(values[0]) % 4)).decode("ascii")
+        since, _, last = text.partition("~")
+        place = datetime.fromisoformat(since), last
+    except ValueError:
+        place = None
+    if place is None or place[0].tzinfo is None or split_consent_id(place[1]) is None:
+        faults.append(Fault(CURSOR, "cursor", "not a cursor that a next link gave"))
+        return None
+    return place
+
+
+def _address(base: str, query: Mapping[str, Sequence[str]]) -> str:
+    told = urlencode({name: list(values) for name, values in query.items()}, doseq=True)
+    return f"{base}/Consent?{told}"
 
 
 def _start(value: date | datetime | None) -> datetime | None:

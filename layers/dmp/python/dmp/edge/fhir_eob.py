@@ -35,7 +35,7 @@ from dmp.usecases.read_history import (
 CURSOR = "_cursor"
 SECTION = "urn:dmp:history-section"
 _KNOWN = frozenset(
-    {"patient", "service-date", "created", "code", "_count", CURSOR, "_format", "_sort"}
+    {"patient", "service-date", "created", "code", "_count", CURSOR, "_format", "_pretty", "_sort"}
 )
 _DATE = re.compile(
     r"(?P<prefix>eq|ge|gt|le|lt|sa|eb)?(?P<year>\d{4})(?:-(?P<month>\d\d)(?:-(?P<day>\d\d))?)?"

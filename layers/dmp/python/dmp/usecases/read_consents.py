@@ -20,13 +20,23 @@ class Consents(Protocol):
         """Every decision of a record, withdrawn ones too."""
 
 
+DEFAULT_COUNT = 20
+MOST = 100
+
+Place = tuple[datetime, str]
+"""Where a page ended: since when the last decision stands, and its id."""
+
+
 @dataclass(frozen=True, slots=True)
 class ConsentQuestion:
-    """What is asked of one record: kinds, and whether active or withdrawn; None for any."""
+    """What is asked of one record: kinds, and whether active or withdrawn, None for any; a page
+    of `count`, after the place where the one before ended."""
 
     record_id: str
     kinds: frozenset[Kind] | None = None
     active: frozenset[bool] | None = None
+    count: int = DEFAULT_COUNT
+    after: Place | None = None
 
     def matches(self, consent: Consent) -> bool:
         decision = consent.decision
@@ -36,22 +46,39 @@ class ConsentQuestion:
 
 
 @dataclass(frozen=True, slots=True)
+class ConsentPage:
+    """`total` counts every match; `next` is where the following page begins, if there is one."""
+
+    consents: tuple[Consent, ...] = ()
+    total: int = 0
+    next: Place | None = None
+
+
+NOTHING = ConsentPage()
+
+
+@dataclass(frozen=True, slots=True)
 class ReadConsents:
     gate: Gate
     consents: Consents
 
-    def search(self, actor: Actor, question: ConsentQuestion, now: datetime) -> list[Consent]:
+    def search(self, actor: Actor, question: ConsentQuestion, now: datetime) -> ConsentPage:
         """Newest first; of an unknown, closed or forbidden record the same nothing."""
         try:
             passage = self._passage(actor, question.record_id, now)
         except NotFound:
-            return []
+            return NOTHING
         if not passage.answer.allowed:
             self.gate.trace(passage, Act.READ_CONSENTS, Outcome.REFUSED, now)
-            return []
+            return NOTHING
         found = [consent for consent in self._seen(passage) if question.matches(consent)]
-        self.gate.trace(passage, Act.READ_CONSENTS, Outcome.DONE, now, count=len(found))
-        return sorted(found, key=lambda one: (one.decision.since, one.id), reverse=True)
+        found.sort(key=_place, reverse=True)
+        after = question.after
+        rest = [one for one in found if after is None or _place(one) < after]
+        page = tuple(rest[: question.count])
+        self.gate.trace(passage, Act.READ_CONSENTS, Outcome.DONE, now, count=len(page))
+        following = _place(page[-1]) if len(rest) > len(page) else None
+        return ConsentPage(page, len(found), following)
 
     def read(self, actor: Actor, consent_id: str, now: datetime) -> Consent:
         """One decision; NotFound when there is none, or none that the actor may see."""
@@ -81,3 +108,7 @@ class ReadConsents:
             own = passage.situation.consents.decisions
             return [Consent(record.id, professional, decision) for decision in own]
         return self.consents.of_record(record.id)
+
+
+def _place(consent: Consent) -> Place:
+    return consent.decision.since, consent.id
