@@ -33,6 +33,7 @@ REQUEST_ID = b"x-request-id"
 # Set by the front alone; what a client sends under these names is dropped.
 _OWN_HEADERS = frozenset({REQUEST_ID, b"x-forwarded-for", b"x-forwarded-proto"})
 _ERRORS_FROM = 400
+_OF_FUNCTIONS = frozenset({b"application/problem+json", b"application/fhir+json"})
 _WITHOUT_BODY = frozenset({204, 304})  # RFC 9110; the gateway's preflight answers send one
 
 
@@ -136,8 +137,8 @@ def _replay(body: bytes) -> Receive:
 def _outwards(path: str, request_id: bytes, send: Send) -> Send:
     """``send`` that names the request and gives the gateway's own errors the path's form.
 
-    A function answers its errors as problem+json or fhir+json; an error in plain JSON is the
-    gateway's (or the framework's) own.
+    A function answers its errors as problem+json or fhir+json; an error in any other form (JSON,
+    XML) is the gateway's (or the framework's) own.
     """
     replaced = bodyless = False
 
@@ -145,7 +146,7 @@ def _outwards(path: str, request_id: bytes, send: Send) -> Send:
         nonlocal replaced, bodyless
         if message["type"] == "http.response.start":
             headers = list(message["headers"])
-            if message["status"] >= _ERRORS_FROM and _is_plain_json(headers):
+            if message["status"] >= _ERRORS_FROM and _is_gateways(headers):
                 replaced = True
                 await _refuse(message["status"], path, request_id, send)
                 return
@@ -162,9 +163,9 @@ def _outwards(path: str, request_id: bytes, send: Send) -> Send:
     return outwards
 
 
-def _is_plain_json(headers: list[tuple[bytes, bytes]]) -> bool:
+def _is_gateways(headers: list[tuple[bytes, bytes]]) -> bool:
     kinds = [value for name, value in headers if name.lower() == b"content-type"]
-    return not kinds or kinds[0].split(b";")[0].strip().lower() == b"application/json"
+    return not kinds or kinds[0].split(b";")[0].strip().lower() not in _OF_FUNCTIONS
 
 
 async def _refuse(status: int, path: str, request_id: bytes, send: Send) -> None:

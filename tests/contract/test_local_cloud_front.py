@@ -99,6 +99,22 @@ def test_a_function_that_fails_shows_nothing_of_its_inside(api, probe_cloud):  #
     assert "secret" not in direct.text
 
 
+def test_a_body_framed_in_two_ways_is_refused_in_the_form_of_its_path(api):
+    head = (
+        f"Host: {api.base_url.host}\r\nAuthorization: Bearer somebody\r\nConnection: close\r\n"
+        "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+    )
+    for path, media in (
+        ("/things", "application/problem+json"),
+        ("/fhir/DocumentReference/$upload", "application/fhir+json"),
+    ):
+        with socket.create_connection((api.base_url.host, api.base_url.port), timeout=20) as wire:
+            wire.sendall(f"POST {path} HTTP/1.1\r\n{head}".encode())
+            answer = b"".join(iter(lambda: wire.recv(65536), b"")).decode().lower()
+        assert answer.startswith("http/1.1 400 ")
+        assert f"content-type: {media}" in answer
+
+
 def test_path_query_headers_and_body_arrive_as_they_were_sent(api):
     answer = api.post(
         "/fhir/DocumentReference/$upload?identifier=urn:oid:1.2%7C42&a=1&a=2&empty=",
