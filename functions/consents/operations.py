@@ -18,8 +18,10 @@ OPERATIONS = {
             "patient": "The record's id, or `Patient/` and the id. Required.",
             "category": "Codes of `urn:dmp:consent`, apart by commas.",
             "status": "`active`, `inactive`, or both apart by a comma.",
+            "_count": "How many on a page: 20 otherwise, 100 at most.",
+            "_cursor": "Where the page begins, from the `next` link of the one before.",
         },
-        "answers": {200: ("Bundle", "A searchset of Consent, newest first, all on one page.")},
+        "answers": {200: ("Bundle", "A searchset of Consent, newest first, a page at a time.")},
     },
     "GET /fhir/Consent/{consent_id}": {
         "answers": {200: ("Consent", "The decision.", "Location", "ETag")},
