@@ -28,6 +28,11 @@ log = logging.getLogger("dmp.checkpoint")
 INTERVAL = 5.0  # seconds between checkpoints, at least
 _SHARE = 20  # a checkpoint that took t is followed by a pause of at least 20 t
 _TRIES = 3
+# Services are read one after the other while work goes on. Who hands work over is read before who
+# takes it, and who works before what it writes: then a killed cloud does something twice, which
+# everything bears, and forgets nothing (a step that counts as done, without what it wrote).
+_FIRST = ("lambda", "sqs", "stepfunctions")
+_LAST = ("dynamodb", "ses", "ses_v2", "sns")
 _MARK = "complete"
 
 
@@ -93,7 +98,7 @@ class Checkpoints:
     def save(self, services: Mapping[str, Callable[[], Any]]) -> None:
         """Save these services (name -> its state), together."""
         with self._saving:
-            states = {name: self._of(name, state) for name, state in services.items()}
+            states = {name: self._of(name, services[name]) for name in in_order(services)}
             changed = {
                 name: text
                 for name, text in states.items()
@@ -125,6 +130,13 @@ class Checkpoints:
         log.warning("%s keeps changing: it is left as it was saved before", name)
         self._dirty.set()
         return None
+
+
+def in_order(services: Mapping[str, object]) -> list[str]:
+    """The names of the services, in the order in which they are saved."""
+    first = [name for name in _FIRST if name in services]
+    last = [name for name in _LAST if name in services]
+    return [*first, *(name for name in services if name not in {*first, *last}), *last]
 
 
 def _write(path: Path, text: str) -> None:

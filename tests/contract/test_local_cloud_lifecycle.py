@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
@@ -14,10 +15,12 @@ import jwt
 import pytest
 
 from infra.local import lifecycle
-from infra.local.checkpoint import recover
+from infra.local.checkpoint import in_order, recover
 from infra.local.deploy import DeployError
 from infra.local.home import Home, HomeError
+from infra.local.lifecycle import Running
 from infra.local.ports import PortTaken, choose, free_port
+from infra.local.stack import Stack
 from tests.support.local_stack import inbox, own_cloud, probe_templates, token
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -28,11 +31,6 @@ AGENT = ("agent", "--role", "enrolment", "--caisse", "751")
 @pytest.fixture
 def probe(tmp_path):
     return probe_templates(tmp_path / "assembly")
-
-
-@pytest.fixture
-def cloud(tmp_path, probe):
-    return lambda: own_cloud(tmp_path / "home", probe)
 
 
 def _put(stack):
@@ -54,56 +52,6 @@ def _claims(stack, given):
     return jwt.decode(
         given, keys.get_signing_key_from_jwt(given), algorithms=["RS256"], audience="dmp"
     )
-
-
-def test_a_restart_keeps_data_addresses_and_tokens(cloud):
-    with cloud() as running:
-        before = running.stack
-        _put(before)
-        given = token(before.content, *AGENT)
-        first = httpx.get(f"{before.api}/health")
-        assert first.status_code == 200
-    with cloud() as running:
-        after = running.stack
-        kept = {name: value for name, value in after.content.items() if name not in {"api", "fhir"}}
-        assert kept.items() <= before.content.items()
-        assert running.reconciled == []
-        assert _kept(after)
-        assert _claims(after, given)["caisse"] == "751"
-        assert httpx.get(f"{after.api}/health").status_code == 200
-
-
-def test_a_killed_cloud_finds_what_its_last_checkpoint_saved(cloud, monkeypatch):
-    monkeypatch.setenv("DMP_CHECKPOINT_SECONDS", "0.5")
-    with cloud() as running:
-        home = running.stack.home
-        _put(running.stack)
-        _until_saved(home.state / "dynamodb.json", "kept")
-        os.kill(running.process.pid, signal.SIGKILL)
-        running.process.wait()
-        assert (home.path / "cloud.pid").exists()
-        assert home.pid() is None  # the file is stale, and known to be
-        issuer = running.stack.content["issuers"]["agent"]
-        end = time.monotonic() + 5
-        while lifecycle.answers(issuer):
-            assert time.monotonic() < end, "the identity providers outlive the cloud"
-            time.sleep(0.05)
-    with cloud() as running:
-        assert _kept(running.stack)
-        assert httpx.get(f"{running.stack.api}/health").status_code == 200
-
-
-def _until_saved(file, text):
-    end = time.monotonic() + 20
-    while not file.exists() or text not in file.read_text():
-        assert time.monotonic() < end, f"no checkpoint in {file}"
-        time.sleep(0.1)
-
-
-def _make(stack, name):
-    table = stack.content["tables"]["things"]
-    item = {"pk": {"S": "thing"}, "sk": {"S": name}}
-    stack.client("dynamodb").put_item(TableName=table, Item=item)
 
 
 def _told(stack, name):
@@ -128,66 +76,165 @@ def _delivering(stack, enabled):
     client.update_event_source_mapping(UUID=mapping["UUID"], Enabled=enabled)
 
 
-def test_changes_that_nobody_was_told_of_are_told_after_a_restart(cloud):
-    with cloud() as running:
-        for name in ("one", "two", "three"):
-            _make(running.stack, name)
-        assert _told(running.stack, "three")
-        _delivering(running.stack, enabled=False)
-        _make(running.stack, "held-back")
-    with cloud() as running:
-        _delivering(running.stack, enabled=True)
-        assert _told(running.stack, "held-back")
-        _make(running.stack, "new")
-        assert _told(running.stack, "new")
+@dataclass
+class _Restart:
+    """A cloud that ran, ended and runs again: how it was before, how it is, what was asked."""
+
+    before: Stack
+    running: Running
+    token: str = ""
+    execution: str = ""
+
+    @property
+    def stack(self):
+        return self.running.stack
 
 
-def test_a_killed_cloud_tells_of_changes_again_after_its_restart(cloud, monkeypatch):
-    monkeypatch.setenv("DMP_CHECKPOINT_SECONDS", "0.5")
-    with cloud() as running:
-        for name in ("one", "two", "three"):
-            _make(running.stack, name)
-        assert _told(running.stack, "three")
-        _until_saved(running.stack.home.state / "dynamodb.json", "three")
-        os.kill(running.process.pid, signal.SIGKILL)
-        running.process.wait()
-    with cloud() as running:
-        _make(running.stack, "new")
-        assert _told(running.stack, "new")
+@pytest.fixture(scope="module")
+def restarted(tmp_path_factory):
+    """Stopped in the middle of everything, and started again."""
+    folder = tmp_path_factory.mktemp("restarted")
+    templates = probe_templates(folder / "assembly")
+    with own_cloud(folder / "home", templates) as running:
+        stack = running.stack
+        _put(stack)
+        given = token(stack.content, *AGENT)
+        assert httpx.get(f"{stack.api}/health").status_code == 200
+        _send(stack)
+        _hold(stack, "held-message")
+        _announce(stack)
+        _delivering(stack, enabled=False)
+        _make(stack, "held-back")
+        execution = _start_waiting(stack)
+    with own_cloud(folder / "home", templates) as running:
+        yield _Restart(stack, running, given, execution)
 
 
-def test_a_workflow_goes_on_after_a_restart(cloud):
-    with cloud() as running:
-        states = running.stack.client("stepfunctions")
-        arn = states.start_execution(
-            stateMachineArn=running.stack.content["state_machines"]["waiting"],
-            input=json.dumps({"by": "somebody"}),
-        )["executionArn"]
-        time.sleep(0.5)
-        assert states.describe_execution(executionArn=arn)["status"] == "RUNNING"
-    with cloud() as running:
-        states = running.stack.client("stepfunctions")
-        end = time.monotonic() + 20
-        while (found := states.describe_execution(executionArn=arn))["status"] == "RUNNING":
-            assert time.monotonic() < end
-            time.sleep(0.1)
-        assert found["status"] == "SUCCEEDED", found
-        assert json.loads(found["output"]) == {"given": "somebody", "passed": "somebody"}
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory):
+    """Killed after a checkpoint, and started again."""
+    folder = tmp_path_factory.mktemp("killed")
+    templates = probe_templates(folder / "assembly")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DMP_CHECKPOINT_SECONDS", "0.5")
+        with own_cloud(folder / "home", templates) as running:
+            stack = running.stack
+            _put(stack)
+            _announce(stack)
+            _until_saved(stack.home.state / "dynamodb.json", "three")
+            os.kill(running.process.pid, signal.SIGKILL)
+            running.process.wait()
+            assert (stack.home.path / "cloud.pid").exists()
+            assert stack.home.pid() is None  # the file is stale, and known to be
+            _until(lambda: not lifecycle.answers(stack.content["issuers"]["agent"]), 5)
+        with own_cloud(folder / "home", templates) as running:
+            yield _Restart(stack, running)
 
 
-def test_the_inbox_survives_a_restart(cloud):
-    with cloud() as running:
-        ses = running.stack.client("sesv2")
-        ses.create_email_identity(EmailIdentity="dmp@example.test")
-        ses.send_email(
-            FromEmailAddress="dmp@example.test",
-            Destination={"ToAddresses": ["somebody@example.test"]},
-            Content={"Simple": {"Subject": {"Data": "s"}, "Body": {"Text": {"Data": "t"}}}},
-        )
-        running.stack.client("sns").publish(PhoneNumber="+33639980001", Message="m")
-    with cloud() as running:
-        kept = inbox(running.stack.content)
-        assert [(one["channel"], one["text"]) for one in kept] == [("email", "t"), ("sms", "m")]
+def _until(question, seconds=20.0):
+    end = time.monotonic() + seconds
+    while not question():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def _until_saved(file, text):
+    _until(lambda: file.exists() and text in file.read_text())
+
+
+def _make(stack, name):
+    table = stack.content["tables"]["things"]
+    item = {"pk": {"S": "thing"}, "sk": {"S": name}}
+    stack.client("dynamodb").put_item(TableName=table, Item=item)
+
+
+def _announce(stack):
+    for name in ("one", "two", "three"):
+        _make(stack, name)
+    assert _told(stack, "three")
+
+
+def _send(stack):
+    """An e-mail and an SMS."""
+    ses = stack.client("sesv2")
+    ses.create_email_identity(EmailIdentity="dmp@example.test")
+    ses.send_email(
+        FromEmailAddress="dmp@example.test",
+        Destination={"ToAddresses": ["somebody@example.test"]},
+        Content={"Simple": {"Subject": {"Data": "s"}, "Body": {"Text": {"Data": "t"}}}},
+    )
+    stack.client("sns").publish(PhoneNumber="+33639980001", Message="m")
+
+
+def _hold(stack, body):
+    """A message that somebody took and never finished."""
+    sqs, queue = stack.client("sqs"), stack.content["queues"]["dead-letters"]
+    sqs.send_message(QueueUrl=queue, MessageBody=body)
+    taken = sqs.receive_message(QueueUrl=queue, VisibilityTimeout=600)["Messages"]
+    assert [one["Body"] for one in taken] == [body]
+
+
+def _start_waiting(stack):
+    """An execution that waits three seconds; its ARN."""
+    states = stack.client("stepfunctions")
+    arn = states.start_execution(
+        stateMachineArn=stack.content["state_machines"]["waiting"],
+        input=json.dumps({"by": "somebody"}),
+    )["executionArn"]
+    time.sleep(0.5)
+    assert states.describe_execution(executionArn=arn)["status"] == "RUNNING"
+    return arn
+
+
+def test_a_restart_keeps_data_addresses_and_tokens(restarted):
+    before, after = restarted.before, restarted.stack
+    kept = {name: value for name, value in after.content.items() if name not in {"api", "fhir"}}
+    assert kept.items() <= before.content.items()
+    assert restarted.running.reconciled == []
+    assert _kept(after)
+    assert _claims(after, restarted.token)["caisse"] == "751"
+    assert httpx.get(f"{after.api}/health").status_code == 200
+
+
+def test_a_workflow_goes_on_after_a_restart(restarted):
+    states = restarted.stack.client("stepfunctions")
+
+    def described():
+        return states.describe_execution(executionArn=restarted.execution)
+
+    _until(lambda: described()["status"] != "RUNNING")
+    assert described()["status"] == "SUCCEEDED"
+    assert json.loads(described()["output"]) == {"given": "somebody", "passed": "somebody"}
+
+
+def test_the_inbox_survives_a_restart(restarted):
+    kept = inbox(restarted.stack.content)
+    assert [(one["channel"], one["text"]) for one in kept] == [("email", "t"), ("sms", "m")]
+
+
+def test_a_message_that_was_held_is_handed_out_again_after_a_restart(restarted):
+    sqs, queue = restarted.stack.client("sqs"), restarted.stack.content["queues"]["dead-letters"]
+    taken = sqs.receive_message(QueueUrl=queue, AttributeNames=["ApproximateReceiveCount"])
+    (message,) = taken["Messages"]
+    assert message["Body"] == "held-message"
+    assert message["Attributes"]["ApproximateReceiveCount"] == "2"
+
+
+def test_changes_that_nobody_was_told_of_are_told_after_a_restart(restarted):
+    _delivering(restarted.stack, enabled=True)
+    assert _told(restarted.stack, "held-back")
+    _make(restarted.stack, "new")
+    assert _told(restarted.stack, "new")
+
+
+def test_a_killed_cloud_finds_what_its_last_checkpoint_saved(killed):
+    assert _kept(killed.stack)
+    assert httpx.get(f"{killed.stack.api}/health").status_code == 200
+
+
+def test_a_killed_cloud_tells_of_changes_again_after_its_restart(killed):
+    _make(killed.stack, "new")
+    assert _told(killed.stack, "new")
 
 
 def test_two_clouds_run_side_by_side(tmp_path, probe):
@@ -232,15 +279,15 @@ def test_ports_are_those_of_the_last_start_unless_somebody_took_them():
     assert (moved.api, dict(moved.issuers)) == (kept.api, dict(kept.issuers))
 
 
-def test_the_parameters_of_a_template_say_where_things_are(cloud):
-    with cloud() as running:
-        stacks = running.stack.client("cloudformation").describe_stacks(StackName="dmp-probe")
-        outputs = {one["OutputKey"]: one["OutputValue"] for one in stacks["Stacks"][0]["Outputs"]}
-        assert outputs["UrlGiven"] == running.stack.api
-        issuers = json.loads(outputs["IssuersGiven"])
-        assert set(issuers) == {"patient", "professional", "agent", "system"}
-        agent = running.stack.content["issuers"]["agent"]
-        assert issuers["agent"] == {"issuer": agent, "jwks": f"{agent}/jwks", "audience": "dmp"}
+def test_the_parameters_of_a_template_say_where_things_are(restarted):
+    running = restarted.running
+    stacks = running.stack.client("cloudformation").describe_stacks(StackName="dmp-probe")
+    outputs = {one["OutputKey"]: one["OutputValue"] for one in stacks["Stacks"][0]["Outputs"]}
+    assert outputs["UrlGiven"] == running.stack.api
+    issuers = json.loads(outputs["IssuersGiven"])
+    assert set(issuers) == {"patient", "professional", "agent", "system"}
+    agent = running.stack.content["issuers"]["agent"]
+    assert issuers["agent"] == {"issuer": agent, "jwks": f"{agent}/jwks", "audience": "dmp"}
 
 
 def test_a_changed_template_updates_the_stack_and_keeps_its_data(tmp_path):
@@ -395,3 +442,11 @@ def test_a_save_counts_as_a_whole_or_not_at_all(tmp_path):
     recover(tmp_path)  # killed after it was complete, before the files had their places
     assert (tmp_path / "sqs.json").read_text() == "new"
     assert not (tmp_path / "next").exists()
+
+
+def test_who_hands_work_over_is_saved_before_who_takes_it():
+    names = ("ses", "dynamodb", "s3", "stepfunctions", "sqs", "kms", "lambda")
+    order = in_order(dict.fromkeys(names))
+    assert sorted(order) == sorted(names)
+    handed = ("lambda", "sqs", "stepfunctions", "dynamodb", "ses")  # stream, queue, workflow, item
+    assert [name for name in order if name in handed] == list(handed)

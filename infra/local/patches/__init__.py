@@ -15,6 +15,7 @@ from infra.local.patches import (
     form_checksums,
     gateway_errors,
     handler_errors,
+    held_messages,
     interrupted_executions,
     isolation,
     layers,
@@ -62,6 +63,7 @@ def apply(home: Home) -> None:
     form_checksums.apply()
     table_streams.apply()
     undelivered_changes.apply()
+    held_messages.apply()
     interrupted_executions.apply()
     sent_mail.apply()
     redrive.apply()
