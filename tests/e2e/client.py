@@ -236,6 +236,29 @@ def announced(record: str, data: bytes, **more: Any) -> dict[str, Any]:
     return resource
 
 
+def upload(
+    dmp: Dmp, record: str, data: bytes, resource: dict[str, Any] | None = None
+) -> tuple[str, httpx.Response]:
+    """Announce, then post the form: the document's id and the storage's answer."""
+    told = dmp.post(
+        "/fhir/DocumentReference/$upload", dmp.doctor(), json=resource or announced(record, data)
+    )
+    assert told.status_code == 201, told.text
+    parameters = told.json()["parameter"]
+    named = {p["name"]: p for p in parameters if p["name"] != "field"}
+    assert named["documentReference"]["resource"]["docStatus"] == "preliminary"
+    fields = {}
+    for parameter in parameters:
+        if parameter["name"] == "field":
+            part = {p["name"]: p.get("valueString") for p in parameter["part"]}
+            fields[part["name"]] = part["value"]
+    url = (
+        named["url"].get("valueUrl") or named["url"].get("valueUri") or named["url"]["valueString"]
+    )
+    sent = httpx.post(url, data=fields, files={"file": ("file", data)}, timeout=60)
+    return named["documentReference"]["resource"]["id"], sent
+
+
 def pdf(text: str = "Compte rendu") -> bytes:
     """A small, whole PDF of one page."""
     stream = f"BT /F1 18 Tf 72 720 Td ({text}) Tj ET".encode("latin-1")

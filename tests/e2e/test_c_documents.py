@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
-from tests.e2e.client import Dmp, announced, pdf, reference
+from tests.e2e.client import Dmp, announced, pdf, reference, upload
 from tests.support.people import somebody
 
 FHIR = "/fhir/DocumentReference"
@@ -146,27 +146,6 @@ def test_documents_are_neither_put_nor_deleted(dmp: Dmp, document, method):
     answer = dmp.call(method, f"{FHIR}/{document['id']}", dmp.doctor())
     assert answer.status_code == 405
     assert answer.json()["resourceType"] == "OperationOutcome"
-
-
-def upload(
-    dmp: Dmp, record: str, data: bytes, resource: dict | None = None
-) -> tuple[str, httpx.Response]:
-    """Announce, then post the form: the document's id and the storage's answer."""
-    told = dmp.post(f"{FHIR}/$upload", dmp.doctor(), json=resource or announced(record, data))
-    assert told.status_code == 201, told.text
-    parameters = told.json()["parameter"]
-    named = {p["name"]: p for p in parameters if p["name"] != "field"}
-    assert named["documentReference"]["resource"]["docStatus"] == "preliminary"
-    fields = {}
-    for parameter in parameters:
-        if parameter["name"] == "field":
-            part = {p["name"]: p.get("valueString") for p in parameter["part"]}
-            fields[part["name"]] = part["value"]
-    url = (
-        named["url"].get("valueUrl") or named["url"].get("valueUri") or named["url"]["valueString"]
-    )
-    sent = httpx.post(url, data=fields, files={"file": ("file", data)}, timeout=60)
-    return named["documentReference"]["resource"]["id"], sent
 
 
 def test_a_big_document_goes_through_the_form(dmp: Dmp, record, eventually):
