@@ -210,6 +210,15 @@ def test_a_cda_about_somebody_else_is_refused_in_every_mode(holder):
         assert wrongs(cda("", holder), lenient=lenient, oid=TEST)[0] == ["cda-identity"]
 
 
+def test_whichever_trait_differs_is_not_told():
+    def told(holder):
+        return identity_faults(looked(cda("", holder), XML), record(), lenient=False, at="file")
+
+    another = Holder(matricule="277076322082910", sex="M", born="19790329")
+    assert told(Holder(sex="M")) == told(Holder(born="19790329")) == told(another)
+    assert told(Holder(oid="1.2.3.4")) == told(Holder(oid="1.2.3.4", sex="M"))
+
+
 def test_a_birth_date_known_to_the_month_is_compared_to_the_month():
     assert wrongs(cda("", Holder(born="197903"))) == ([], [])
     assert wrongs(cda("", Holder(born="197904")))[0] == ["cda-identity"]

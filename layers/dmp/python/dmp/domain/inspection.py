@@ -78,35 +78,43 @@ def identity_faults(
 ) -> tuple[list[Fault], list[Fault]]:
     """Where a CDA is about somebody else than the record: (faults, warnings).
 
-    Compared on matricule, sex and birth date. What a CDA does not say is a fault too; lenient mode
-    makes a warning of it for records under the test and demonstration OIDs. The faults never say
-    what the record holds.
+    Compared on matricule, sex and birth date, together, once all three are said: one fault for
+    whichever differs, so that nobody who may only feed a record learns its traits one by one.
+    What a CDA does not say is a fault too; lenient mode makes a warning of it for records under
+    the test and demonstration OIDs. The faults never say what the record holds.
     """
     if inspection.form is not Form.CDA:
         return [], []
     forgiving = lenient and record.ins.oid in LENIENT_OIDS
     faults: list[Fault] = []
-    missing: list[Fault] = []
     if len(inspection.bearers) > 1:
         faults.append(Fault(at, "cda-identity", "the CDA has more than one recordTarget"))
     bearer = inspection.bearers[0] if inspection.bearers else Bearer(frozenset(), None, None)
-    if not bearer.matricules:
-        missing.append(Fault(at, "cda-identity-missing", "no INS in recordTarget/patientRole/id"))
-    elif record.ins.matricule not in bearer.matricules:
-        faults.append(
-            Fault(at, "cda-identity", "recordTarget/patientRole/id is another person's INS")
-        )
-    if bearer.sex is None:
-        missing.append(
-            Fault(at, "cda-identity-missing", "no sex in patient/administrativeGenderCode")
-        )
-    elif bearer.sex != record.traits.sex:
-        faults.append(Fault(at, "cda-identity", "patient/administrativeGenderCode is another sex"))
-    if not bearer.born:
-        missing.append(Fault(at, "cda-identity-missing", "no birth date in patient/birthTime"))
-    elif not _same_day(bearer.born, record.traits.birth_date):
-        faults.append(Fault(at, "cda-identity", "patient/birthTime is another birth date"))
-    return (faults, missing) if forgiving else (faults + missing, [])
+    missing = _missing(bearer, at)
+    if missing and not forgiving:
+        return faults + missing, []
+    if not _is_about(bearer, record):
+        told = "the recordTarget is somebody else: INS, sex or birth date"
+        faults.append(Fault(at, "cda-identity", told))
+    return faults, missing
+
+
+def _missing(bearer: Bearer, at: str) -> list[Fault]:
+    told = (
+        (bearer.matricules, "no INS in recordTarget/patientRole/id"),
+        (bearer.sex, "no sex in patient/administrativeGenderCode"),
+        (bearer.born, "no birth date in patient/birthTime"),
+    )
+    return [Fault(at, "cda-identity-missing", detail) for said, detail in told if not said]
+
+
+def _is_about(bearer: Bearer, record: Record) -> bool:
+    """Whether nothing that is said of a bearer contradicts the record."""
+    return (
+        (not bearer.matricules or record.ins.matricule in bearer.matricules)
+        and bearer.sex in (None, record.traits.sex)
+        and (not bearer.born or _same_day(bearer.born, record.traits.birth_date))
+    )
 
 
 def _same_day(born: str, birth_date: date) -> bool:
