@@ -19,14 +19,18 @@ from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
 from dmp.domain.consents import OpeningConsent
-from dmp.domain.errors import Fault, Malformed
+from dmp.domain.errors import Fault
 from dmp.domain.identity import Ins, InsuredNumber, Traits
 from dmp.domain.records import Channel, Contact, HistoryStatus, RecordStatus, Scheme, Source
+from dmp.edge.fhir_search import Query, Reading
 from dmp.edge.http import faults_of
 from dmp.usecases.open_record import Application, Repeatable
 
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _URN = "urn:oid:"
+
+SEARCH = ("identifier",)
+"""The parameters of a search of records."""
 
 
 def _day(told: object) -> object:
@@ -108,6 +112,16 @@ class ConsentMessage(Message):
         return OpeningConsent(self.opening, self.opposes_break_glass, self.opposes_centre15)
 
 
+class OpeningFlag(BaseModel):
+    """The flag that no other flag of a consent may hide."""
+
+    opening: StrictBool
+
+    def told(self) -> OpeningConsent:
+        """With everything else opposed: whoever sent it is refused anyway."""
+        return OpeningConsent(self.opening, opposes_break_glass=True, opposes_centre_15=True)
+
+
 class SchemeMessage(BaseModel):
     scheme: ServedScheme
 
@@ -174,7 +188,8 @@ def application_of(told: dict[str, Any], key: str | None) -> Application:
     source = _part(SourceMessage, told)
     insured = _part(InsuredMessage, told.get("insured"))
     contact = _part(ContactMessage, told.get("contact"))
-    consent = _part(ConsentMessage, told.get("consent"))
+    stated = told.get("consent")
+    consent = _part(ConsentMessage, stated) or _part(OpeningFlag, stated)
     return Application(
         ins=ins.told() if ins else None,
         traits=traits.told() if traits else None,
@@ -195,13 +210,16 @@ def _part(model: type[Part], told: Any) -> Part | None:
         return None
 
 
-def identifier_of(query: dict[str, list[str]]) -> Ins:
+def identifier_of(query: Query, *, strict: bool = False) -> Ins:
     """The INS of a search, `urn:oid:1.2.250.1.213.1.4.8|279035121518989`; Malformed without one,
     with several, or when it has another form."""
-    told = query.get("identifier", [])
+    reading = Reading(query, SEARCH, strict=strict)
+    told = reading.values("identifier")
+    system, bar, value = told[0].partition("|") if told else ("", "", "")
     if len(told) != 1:
-        raise Malformed(Fault("identifier", "required", "one identifier, and one only"))
-    system, bar, value = told[0].partition("|")
-    if not bar or not value or not system.startswith(_URN):
-        raise Malformed(Fault("identifier", "form", "urn:oid:<OID of the register>|<matricule>"))
+        reading.faults.append(Fault("identifier", "required", "one identifier, and one only"))
+    elif not bar or not value or not system.startswith(_URN):
+        form = "urn:oid:<OID of the register>|<matricule>"
+        reading.faults.append(Fault("identifier", "form", form))
+    reading.done()
     return Ins(value, system.removeprefix(_URN))

@@ -397,6 +397,13 @@ def test_a_missing_consent_is_a_consent_required(consent):
     Counter().refused(ConsentRequired, application_of(told, None))
 
 
+def test_an_unreadable_flag_does_not_hide_that_the_opening_was_refused():
+    told = opening(DOMINIQUE)
+    told["consent"] = {"opening": False, "opposesBreakGlass": "no", "opposesCentre15": False}
+    paths = Counter().refused(Invalid, application_of(told, None))
+    assert paths == {"consent.opening", "consent.opposesBreakGlass"}
+
+
 def test_a_scheme_that_is_not_served_has_its_own_name():
     application = application_of(opening(DOMINIQUE, scheme="msa"), None)
     assert Counter().refused(SchemeNotServed, application) == {"scheme"}
