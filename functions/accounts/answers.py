@@ -56,21 +56,6 @@ def patient(
     return resource
 
 
-def searchset(found: list[dict[str, Any]], base: str) -> dict[str, Any]:
-    """A Bundle of what a search found; `base` is the FHIR endpoint's address."""
-    bundle: dict[str, Any] = {"resourceType": "Bundle", "type": "searchset", "total": len(found)}
-    if found:
-        bundle["entry"] = [
-            {
-                "fullUrl": f"{base}/{resource['resourceType']}/{resource['id']}",
-                "resource": resource,
-                "search": {"mode": "match"},
-            }
-            for resource in found
-        ]
-    return bundle
-
-
 def instant(moment: datetime) -> str:
     """`2026-03-14T09:26:53.589Z`."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from chalice.app import Response
 
+from dmp.edge.fhir_bundles import searchset
+from dmp.edge.fhir_search import used
 from dmp.edge.http import HttpArea, fhir_answer, json_answer
 from functions.accounts import answers, messages, wiring
 
@@ -30,11 +32,14 @@ def read_record(record_id: str) -> Response:
 @app.route("/fhir/Patient", methods=["GET"], authorizer=app.bearer)
 def find_record() -> Response:
     """TD0.2: the record of an exact INS, 0 or 1."""
-    actor, now = app.actor, app.now
-    ins = messages.identifier_of(app.query)
+    actor, now, query = app.actor, app.now, app.query
+    ins = messages.identifier_of(query, strict=app.strict)
     found = wiring.find_record()(actor, ins, now)
     patients = [answers.patient(found, actor, now, ins)] if found else []
-    return fhir_answer(answers.searchset(patients, wiring.fhir_base()))
+    asked = used(query, messages.SEARCH)
+    return fhir_answer(
+        searchset(wiring.fhir_base(), "Patient", asked, patients, total=len(patients))
+    )
 
 
 @app.route("/fhir/Patient/{record_id}", methods=["GET"], authorizer=app.bearer)

@@ -26,6 +26,9 @@ OPERATIONS = {
     },
     "GET /fhir/Patient": {
         "query": {"identifier": "`urn:oid:<register of the INS>|<matricule>`, once. Required."},
+        "headers": {
+            "Prefer": "`handling=strict` refuses parameters that are not read; otherwise ignored."
+        },
         "answers": {200: ("Bundle", "A searchset of no Patient or one.")},
         "refusals": {422: "The number cannot be an INS."},
     },

@@ -24,7 +24,8 @@ def record_consent() -> Response:
 def search_consents() -> Response:
     """The decisions of one record that the caller may see, newest first."""
     actor, query = app.actor, app.query
-    found = wiring.read_consents().search(actor, fhir_consent.question_of(query), app.now)
+    question = fhir_consent.question_of(query, strict=app.strict)
+    found = wiring.read_consents().search(actor, question, app.now)
     return fhir_answer(fhir_consent.bundle(found, wiring.fhir_base(), query))
 
 

@@ -21,6 +21,9 @@ OPERATIONS = {
             "_count": "How many on a page: 20 otherwise, 100 at most.",
             "_cursor": "Where the page begins, from the `next` link of the one before.",
         },
+        "headers": {
+            "Prefer": "`handling=strict` refuses parameters that are not read; otherwise ignored."
+        },
         "answers": {200: ("Bundle", "A searchset of Consent, newest first, a page at a time.")},
     },
     "GET /fhir/Consent/{consent_id}": {

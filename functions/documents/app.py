@@ -8,15 +8,16 @@ from chalice.app import Response
 
 from dmp.domain.actors import Person
 from dmp.domain.errors import NotAllowed
-from dmp.edge.fhir_bundles import cursor_of, parameters, searchset, warning
+from dmp.edge.fhir_bundles import parameters, searchset, warning
 from dmp.edge.fhir_documents import HIDDEN, etag, resource_of
+from dmp.edge.fhir_search import Query, cursor_of
 from dmp.edge.http import HttpArea, bytes_answer, fhir_answer, redirect
 from dmp.edge.settings import settings
 from dmp.usecases.publish_document import Published
 from functions.documents import wiring
 from functions.documents.capabilities import statement
 from functions.documents.messages import Sent, sent
-from functions.documents.searching import Query, asked, form_query
+from functions.documents.searching import asked, form_query
 
 app = HttpArea("documents")
 
@@ -46,8 +47,8 @@ def upload() -> Response:
     prepared = wiring.prepare_upload()(actor, told.submission, now)
     resource = resource_of(prepared.document, _fhir_url(), warnings=prepared.warnings)
     return fhir_answer(
-        parameters(resource, prepared.form.url, prepared.form.fields),
-        201,
+        parameters(resource, prepared.form),
+        201 if prepared.form else 200,
         {"Location": _location(resource)},
     )
 
@@ -78,10 +79,15 @@ def read(id: str) -> Response:  # noqa: A002 - the name of the path's parameter
     return fhir_answer(resource, headers={"ETag": etag(document)})
 
 
-@app.route("/fhir/DocumentReference/{id}", methods=["PUT", "DELETE"], authorizer=app.bearer)
+@app.route(
+    "/fhir/DocumentReference/{id}",
+    methods=["PUT", "DELETE"],
+    authorizer=app.bearer,
+    refused=True,
+)
 def never(id: str) -> Response:  # noqa: A002 - the name of the path's parameter
     """A document is replaced or withdrawn, never overwritten."""
-    raise NotAllowed("GET")
+    raise NotAllowed
 
 
 @app.route("/fhir/Binary/{id}", methods=["GET"], authorizer=app.bearer)
@@ -112,8 +118,7 @@ def _published(published: Published) -> Response:
 
 
 def _search(query: Query) -> Response:
-    strict = "handling=strict" in (app.header("prefer") or "")
-    told = asked(query, lenient=settings().lenient_identity, strict=strict)
+    told = asked(query, lenient=settings().lenient_identity, strict=app.strict)
     found = wiring.search_documents()(app.actor, told.whose, told.criteria, told.page, app.now)
     resources = [
         resource_of(document, _fhir_url(), hidden_from_others=answer.hidden_from_others)
@@ -122,12 +127,12 @@ def _search(query: Query) -> Response:
     last = found.documents[-1][0].id if found.more else None
     return fhir_answer(
         searchset(
-            f"{_fhir_url()}/DocumentReference",
+            _fhir_url(),
+            "DocumentReference",
             told.used,
             resources,
             total=found.total,
-            fhir_url=_fhir_url(),
-            next_cursor=cursor_of(last, found.total) if last else None,
+            next_cursor=cursor_of(last, str(found.total)) if last else None,
             outcome=_hidden(resources),
         )
     )

@@ -26,8 +26,8 @@ _RESOURCES: list[dict[str, Any]] = [
         ],
         "documentation": (
             "ITI-105 with the bytes inline (3 MiB decoded at most), ITI-67. `status` is required of"
-            " a search. Pages by the opaque `cursor` of the next link, newest first. Replacement by"
-            " `relatesTo` (replaces) of a current document of the same author or structure."
+            " a search. Pages by the opaque `_cursor` of the next link, newest first. Replacement"
+            " by `relatesTo` (replaces) of a current document of the same author or structure."
         ),
         "interaction": [{"code": "create"}, {"code": "read"}, {"code": "search-type"}],
         "versioning": "versioned",
@@ -48,7 +48,8 @@ _RESOURCES: list[dict[str, Any]] = [
                 "documentation": (
                     "A document whose bytes (100 MB at most) follow by a form. The attachment has"
                     " size and hash and no data; Parameters answer the resource (docStatus"
-                    " preliminary), the form's url and its fields."
+                    " preliminary), the form's url and its fields, or the resource alone (docStatus"
+                    " final) once the same bytes came."
                 ),
             }
         ],

@@ -4,11 +4,11 @@ _SEARCH = {
     "patient": "The record's id. This or `patient.identifier`, once.",
     "patient.identifier": "`urn:oid:<register of the INS>|<matricule>`.",
     "status": "`current`, `superseded`, `entered-in-error`, several apart by commas. Required.",
-    "type": "Types of documents, `code` or `system|code`, apart by commas.",
-    "category": "Classes of documents, `code` or `system|code`, apart by commas.",
+    "type": "Types of documents, `code`, `system|code` or `system|`, apart by commas.",
+    "category": "Classes of documents, `code`, `system|code` or `system|`, apart by commas.",
     "date": "A date or an instant after eq ne gt lt ge le sa eb; repeated, all must hold.",
     "_count": "How many on a page: 20 otherwise, 100 at most.",
-    "cursor": "From the `next` link of a page.",
+    "_cursor": "From the `next` link of a page.",
 }
 _STRICT = {"Prefer": "`handling=strict` refuses parameters that are not read; otherwise ignored."}
 _FOUND = {200: ("Bundle", "A searchset of DocumentReference, newest first.")}
@@ -35,11 +35,16 @@ OPERATIONS = {
     "POST /fhir/DocumentReference/$upload": {
         "request": "DocumentReference",
         "answers": {
+            200: (
+                "Parameters",
+                "The same bytes came before: `documentReference` alone.",
+                "Location",
+            ),
             201: (
                 "Parameters",
                 "`documentReference`, the form's `url`, one `field` (`name`, `value`) per field.",
                 "Location",
-            )
+            ),
         },
         "refusals": {**_REFUSED, 409: "Another document carries the masterIdentifier."},
     },

@@ -14,5 +14,6 @@ app = HttpArea("reimbursements")
 @app.route("/fhir/ExplanationOfBenefit", methods=["GET"], authorizer=app.bearer)
 def search_explanations() -> Response:
     """The netted services of one record, newest first; amounts to the holder alone."""
-    page = wiring.read_history()(app.actor, question_of(app.query), app.now)
+    question = question_of(app.query, strict=app.strict)
+    page = wiring.read_history()(app.actor, question, app.now)
     return fhir_answer(bundle(page, wiring.base(), app.query))

@@ -272,7 +272,9 @@ def test_wrong_requests_are_told_apart(holder, record):
     assert ask(consents.app, "POST", "/fhir/Consent", None, body())[0] == 401
     status, told, _ = post(holder, body("delegate"), record)
     assert (status, told["issue"][0]["expression"]) == (422, ["Consent.category"])
-    assert search(holder, record, "&actor=x")[0] == 400
+    assert search(holder, record, "&status:not=active")[0] == 400
+    status, told, _ = search(holder, record, "&actor=x")
+    assert (status, "actor" in told["link"][0]["url"]) == (200, False)
     late = body()
     late["provision"]["period"] = {"end": "2020-01-01"}
     status, told, _ = post(holder, late, record)

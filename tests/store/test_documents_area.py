@@ -698,9 +698,9 @@ def test_a_cursor_of_another_record_does_not_work(app, record):
     for n in range(2):
         publish(app, reference(f"Patient/{record.id}", pdf(f"{n}")))
     _, told, _ = ask(app, "GET", f"{FHIR}?patient={record.id}&status=current&_count=1", HOLDER)
-    cursor = told["link"][1]["url"].partition("cursor=")[2]
+    cursor = told["link"][1]["url"].partition("_cursor=")[2]
     other = opened(app)
-    for wrong in (f"patient={other.id}&cursor={cursor}", f"patient={record.id}&cursor=zz"):
+    for wrong in (f"patient={other.id}&_cursor={cursor}", f"patient={record.id}&_cursor=zz"):
         status, told, _ = ask(app, "GET", f"{FHIR}?status=current&{wrong}", HOLDER)
         assert (status, told["resourceType"]) == (400, "OperationOutcome")
 
@@ -718,6 +718,15 @@ def test_a_cursor_of_another_record_does_not_work(app, record):
         ("&date=2026-03-10", "consultation patient"),
         ("&date=ge2026&date=lt2026-03-10T10:15", ""),
         ("&date=le2026-03", "consultation patient"),
+        ("&date=le9999", "consultation patient"),
+        ("&date=9999-12-31", ""),
+        ("&date=ge0001", "consultation patient"),
+        ("&type=http://loinc.org|", "consultation"),
+        ("&type=|11488-4", ""),
+        ("&type=11488-4,EXPPAT_2&type=11488-4,34112-3", "consultation"),
+        ("&type=11488-4&type=34112-3", ""),
+        ("&category=urn:oid:1.2.250.1.213.1.1.4.1|", "consultation patient"),
+        ("&category=90,10&category=90", "patient"),
         ("&_format=json&unknown=x", "consultation patient"),
     ],
 )
@@ -741,7 +750,8 @@ def test_a_search_narrows(app, more, found):
         "patient={id}&status=current&_count=0",
         "patient={id}&status=current&date=2026-13",
         "patient={id}&status=current&date=soon",
-        "patient={id}&status=current&date=9999-12-31",
+        "patient={id}&status=current&date=0000",
+        "patient={id}&status=current&_count=1&_count=2",
         "patient={id}&status=current&type:not=11488-4",
         f"patient.identifier=urn:oid:{NIR}|279035121518988&status=current",
     ],
@@ -1000,7 +1010,30 @@ def test_an_announcement_may_be_corrected_while_it_is_awaited(app, record):
     assert (status, form_of(told)[0]["id"]) == (201, first["id"])
     assert checked(arrive(first["id"], pdf("corrected"))) == []
     assert ask(app, "GET", f"{FHIR}/{first['id']}", DOCTOR)[1]["docStatus"] == "final"
-    assert ask(app, "POST", f"{FHIR}/$upload", DOCTOR, corrected)[0] == 409
+    assert ask(app, "POST", f"{FHIR}/$upload", DOCTOR, body)[0] == 409
+
+
+@pytest.mark.parametrize("replacing_another", [False, True])
+def test_what_came_already_needs_no_form(app, record, replacing_another):
+    changes = {}
+    if replacing_another:
+        first = publish(app, reference(f"Patient/{record.id}"))[1]["id"]
+        changes = {"relatesTo": replacing(first)}
+    data = pdf("une fois")
+    body = announced(f"Patient/{record.id}", data, **changes)
+    document = form_of(ask(app, "POST", f"{FHIR}/$upload", DOCTOR, body)[1])[0]["id"]
+    assert checked(arrive(document, data)) == []
+    before = len(traces(record.id))
+    status, told, headers = ask(app, "POST", f"{FHIR}/$upload", DOCTOR, body)
+    (answer,) = told["parameter"]
+    resource = answer["resource"]
+    assert (status, answer["name"]) == (200, "documentReference")
+    assert (resource["id"], resource["docStatus"]) == (document, "final")
+    assert headers["Location"].endswith(document)
+    (trace,) = traces(record.id)[before:]
+    assert (trace["act"], trace["outcome"]) == ("document.read", "done")
+    consent(record, OTHER_PS, "authorisation")
+    assert ask(app, "POST", f"{FHIR}/$upload", COLLEAGUE, body)[0] in {409, 422}
 
 
 def test_a_worker_that_dies_leaves_an_upload_that_the_next_one_settles(app, record, monkeypatch):

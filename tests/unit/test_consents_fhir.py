@@ -146,7 +146,7 @@ def test_a_search_names_one_record_and_known_codes():
     [
         ({}, "patient"),
         ({"patient": ["a", "b"]}, "patient"),
-        ({"patient": ["a"], "actor": ["b"]}, "actor"),
+        ({"patient": ["a"], "category:not": ["block"]}, "category:not"),
         ({"patient": ["a"], "status": ["draft"]}, "status"),
         ({"patient": ["a"], "_count": ["0"]}, "_count"),
         ({"patient": ["a"], "_count": ["1", "2"]}, "_count"),
@@ -158,6 +158,16 @@ def test_a_search_that_is_not_understood_is_refused(query, path):
     with pytest.raises(Malformed) as refused:
         fhir_consent.question_of(query)
     assert [one.path for one in refused.value.faults] == [path]
+
+
+def test_a_code_by_its_system_alone_is_every_code_and_repetition_narrows():
+    def kinds(*category):
+        query = {"patient": [RECORD_ID], "category": list(category)}
+        return fhir_consent.question_of(query).kinds
+
+    assert kinds("urn:dmp:consent|") == set(Kind)
+    assert kinds("block,authorisation", "block,delegate") == {Kind.BLOCK}
+    assert kinds("block", "delegate") == frozenset()
 
 
 def test_an_empty_search_set_has_no_entries():

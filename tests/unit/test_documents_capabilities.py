@@ -8,7 +8,7 @@ from pathlib import Path
 
 from functions.documents.app import app
 from functions.documents.capabilities import statement
-from functions.documents.searching import _READ
+from functions.documents.searching import READ
 from tests.support.gateway import ask
 
 ROOT = Path(__file__).parents[2]
@@ -63,7 +63,7 @@ def test_the_search_parameters_said_are_those_that_are_read():
     (rest,) = statement("x")["rest"]
     documents = next(one for one in rest["resource"] if one["type"] == "DocumentReference")
     said = {parameter["name"] for parameter in documents["searchParam"]}
-    assert said | {"_count", "cursor"} == set(_READ)
+    assert said | {"_count", "_cursor"} == set(READ)
 
 
 def test_anybody_may_read_the_statement(monkeypatch):

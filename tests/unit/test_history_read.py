@@ -312,6 +312,11 @@ STORED = history(
         ("eq2023", [31]),
         ("sa2024-02-29", [1]),
         ("eb2024-02-29", [31]),
+        ("ne2024-02", [1, 31]),
+        ("le9999", [1, 29, 31]),
+        ("gt9999-12-31", []),
+        ("ge0001", [1, 29, 31]),
+        ("lt0001", []),
         ("2022", []),
     ],
 )
@@ -343,12 +348,24 @@ def test_a_history_is_found_by_the_day_it_was_brought(value, total):
         (f"urn:oid:{NGAP}|3400935955838", 0),
         ("urn:dmp:nature|3313", 1),
         ("3313", 1),
+        (f"urn:oid:{NGAP}|", 2),
+        ("|G", 0),
         ("X", 0),
     ],
 )
 def test_cares_are_found_by_their_code_or_their_nature(value, total):
     use, _, _ = reading(STORED)
     assert search(use, code=value)["total"] == total
+
+
+def test_a_code_asked_for_twice_has_to_be_both():
+    use, _, _ = reading(STORED)
+
+    def total(*codes):
+        question = question_of({"patient": [RECORD], "code": list(codes)})
+        return use(DOCTOR, question, NOW).total
+
+    assert [total("C,G", "urn:dmp:nature|1111"), total("C", "G")] == [1, 0]
 
 
 def test_a_code_without_its_system_is_of_any():
@@ -364,10 +381,10 @@ def test_a_code_without_its_system_is_of_any():
     [
         ({}, ["patient"]),
         ({"patient": ["a", "b"]}, ["patient"]),
-        ({"patient": [RECORD], "colour": ["x"]}, ["colour"]),
+        ({"patient": [RECORD], "code:text": ["x"]}, ["code:text"]),
         ({"patient": [RECORD], "service-date": ["yesterday"]}, ["service-date"]),
         ({"patient": [RECORD], "service-date": ["2023-02-29"]}, ["service-date"]),
-        ({"patient": [RECORD], "service-date": ["gt9999-12-31"]}, ["service-date"]),
+        ({"patient": [RECORD], "service-date": ["2024-02-01T10:00"]}, ["service-date"]),
         ({"patient": [RECORD], "created": ["2024-13"]}, ["created"]),
         ({"patient": [RECORD], "_count": ["0"]}, ["_count"]),
         ({"patient": [RECORD], "_count": ["many"]}, ["_count"]),

@@ -56,6 +56,16 @@ def area():
     def elsewhere():
         return redirect("https://vault.test/x")
 
+    @app.route("/fhir/Thing/{thing}", methods=["GET"], authorizer=app.bearer)
+    def one(thing):
+        return json_answer({"strict": app.strict})
+
+    @app.route(
+        "/fhir/Thing/{thing}", methods=["PUT", "DELETE"], authorizer=app.bearer, refused=True
+    )
+    def never(thing):
+        raise errors.NotAllowed
+
     return app
 
 
@@ -178,6 +188,28 @@ def test_another_method_is_refused_in_the_form_of_the_path(area, method):
     assert headers["Allow"] == "GET, POST"
     status, body, _ = ask(area, method, "/things", DOCTOR)
     assert (status, body["type"]) == (405, "urn:dmp:problem/method-not-allowed")
+
+
+@pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "POST"])
+@pytest.mark.parametrize("kind", ["application/json", "text/xml"])
+def test_a_method_that_is_routed_to_be_refused_is_not_said_to_be_allowed(area, method, kind):
+    status, _, headers = ask(area, method, "/fhir/Thing/1", DOCTOR, b"{}", **{"Content-Type": kind})
+    assert (status, headers["Allow"]) == (405, "GET")
+
+
+@pytest.mark.parametrize(
+    ("sent", "strict"),
+    [
+        ("handling=strict", True),
+        ("return=minimal, handling=STRICT", True),
+        ("respond-async; handling = strict", True),
+        ("handling=lenient", False),
+        ("xhandling=strict", False),
+        ("", False),
+    ],
+)
+def test_a_caller_may_prefer_to_be_refused(area, sent, strict):
+    assert ask(area, "GET", "/fhir/Thing/1", DOCTOR, prefer=sent)[1] == {"strict": strict}
 
 
 @pytest.mark.parametrize("sent", ["text/xml", "application/fhir+json", "multipart/form-data"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import parse_qs
+
 import boto3
 import pytest
 
@@ -214,8 +216,10 @@ def test_who_may_not_know_finds_the_same_nothing(app, opened, reader):
     someone, record_id = opened()
     known = ask(app, "GET", identifier(someone), reader)
     unknown = ask(app, "GET", identifier(somebody()), reader)
-    assert known == unknown
     assert (known[0], known[1]["total"]) == (200, 0)
+    for _, told, _ in (known, unknown):  # the self links say what each was asked
+        assert [link["relation"] for link in told.pop("link")] == ["self"]
+    assert known == unknown
     assert ("record.read", "refused", reader.kind) in traces(record_id)
 
 
@@ -228,6 +232,17 @@ def test_the_holder_finds_their_own_record_and_nobody_elses(app, opened):
     assert patient["name"][0]["family"] == someone.family_name
     assert patient["birthDate"] == someone.birth_date.isoformat()
     assert ask(app, "GET", identifier(other), visitor(someone))[1]["total"] == 0
+
+
+def test_a_search_says_what_it_was_asked_and_leaves_out_the_rest(app, opened):
+    someone, _ = opened()
+    url = f"{identifier(someone)}&_format=json&name=x"
+    status, told, _ = ask(app, "GET", url, DOCTOR)
+    (link,) = told["link"]
+    asked = parse_qs(link["url"].partition("?")[2])
+    assert (status, asked) == (200, {"identifier": [f"urn:oid:{someone.oid}|{someone.matricule}"]})
+    assert ask(app, "GET", url, DOCTOR, prefer="handling=strict")[0] == 400
+    assert ask(app, "GET", f"{identifier(someone)}&identifier:not=x", DOCTOR)[0] == 400
 
 
 @pytest.mark.parametrize(

@@ -146,13 +146,9 @@ class UnsupportedMedia(DmpError):
 
 
 class NotAllowed(DmpError):
-    """The method exists in the protocol and not here; `allowed` are those that do."""
+    """The method exists in the protocol and not here."""
 
     slug = "method-not-allowed"
-
-    def __init__(self, *allowed: str) -> None:
-        super().__init__()
-        self.allowed = allowed
 
 
 class Busy(DmpError):

@@ -2,33 +2,31 @@
 
 from __future__ import annotations
 
-import re
-from base64 import urlsafe_b64decode, urlsafe_b64encode
-from binascii import Error as Base64Error
 from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
-from dmp.domain.ids import split_document_id
-
-Query = Sequence[tuple[str, str]]
+from dmp.edge.fhir_search import CURSOR, Used
+from dmp.usecases.prepare_upload import UploadForm
 
 
 def searchset(
-    url: str,
-    asked: Query,
+    fhir_url: str,
+    kind: str,
+    asked: Used,
     resources: Sequence[Mapping[str, Any]],
     *,
     total: int,
-    fhir_url: str,
     next_cursor: str | None = None,
     outcome: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """A Bundle of matches; `asked` are the parameters that were used, in the self link too."""
+    """A Bundle of matches of one `kind` of resource; `asked` are the parameters that were used,
+    in the self link too."""
+    url = f"{fhir_url}/{kind}"
     links = [{"relation": "self", "url": _link(url, asked)}]
     if next_cursor:
-        rest = [(name, value) for name, value in asked if name != "cursor"]
-        links.append({"relation": "next", "url": _link(url, [*rest, ("cursor", next_cursor)])})
+        rest = [(name, value) for name, value in asked if name != CURSOR]
+        links.append({"relation": "next", "url": _link(url, [*rest, (CURSOR, next_cursor)])})
     entries: list[dict[str, Any]] = [
         {
             "fullUrl": f"{fhir_url}/{one['resourceType']}/{one['id']}",
@@ -45,6 +43,7 @@ def searchset(
         "total": total,
         "link": links,
     }
+    # FHIR forbids empty arrays.
     return bundle | ({"entry": entries} if entries else {})
 
 
@@ -57,43 +56,24 @@ def warning(code: str, text: str) -> dict[str, Any]:
     }
 
 
-def parameters(resource: Mapping[str, Any], url: str, fields: Mapping[str, str]) -> dict[str, Any]:
-    """The answer of `$upload`: the resource, the form's address, one `field` per form field."""
-    return {
-        "resourceType": "Parameters",
-        "parameter": [
-            {"name": "documentReference", "resource": resource},
-            {"name": "url", "valueUri": url},
-            *(
-                {
-                    "name": "field",
-                    "part": [
-                        {"name": "name", "valueString": name},
-                        {"name": "value", "valueString": value},
-                    ],
-                }
-                for name, value in fields.items()
-            ),
-        ],
-    }
+def parameters(resource: Mapping[str, Any], form: UploadForm | None) -> dict[str, Any]:
+    """The answer of `$upload`: the resource, and while its bytes are awaited the form's address
+    and one `field` per form field."""
+    told: list[dict[str, Any]] = [{"name": "documentReference", "resource": resource}]
+    if form is not None:
+        told.append({"name": "url", "valueUri": form.url})
+        told += (
+            {
+                "name": "field",
+                "part": [
+                    {"name": "name", "valueString": name},
+                    {"name": "value", "valueString": value},
+                ],
+            }
+            for name, value in form.fields.items()
+        )
+    return {"resourceType": "Parameters", "parameter": told}
 
 
-def cursor_of(last_id: str, total: int) -> str:
-    """Where the next page begins: opaque to callers, and good for one record only."""
-    return urlsafe_b64encode(f"{last_id}~{total}".encode()).decode("ascii").rstrip("=")
-
-
-def read_cursor(cursor: str) -> tuple[str, int] | None:
-    """The id and the total of `cursor_of`; None for what it cannot have made."""
-    try:
-        text = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode("ascii")
-    except (Base64Error, ValueError):
-        return None
-    last_id, _, total = text.partition("~")
-    if split_document_id(last_id) is None or not re.fullmatch(r"[0-9]{1,12}", total):
-        return None
-    return last_id, int(total)
-
-
-def _link(url: str, asked: Query) -> str:
+def _link(url: str, asked: Used) -> str:
     return f"{url}?{urlencode(asked)}" if asked else url

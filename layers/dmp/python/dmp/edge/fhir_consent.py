@@ -9,21 +9,21 @@ cursor of a `next` link.
 from __future__ import annotations
 
 import re
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated, Any
-from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, BeforeValidator
 
 from dmp.domain.consents import ABOUT_A_PROFESSIONAL, DENIALS, Consent, Kind, split_consent_id
-from dmp.domain.errors import Fault, Invalid, Malformed
+from dmp.domain.errors import Fault, Invalid
 from dmp.domain.identity import PS_OID, is_ps_id
+from dmp.edge.fhir_bundles import searchset
+from dmp.edge.fhir_search import COUNT, CURSOR, Query, Reading, Token, common, cursor_of, used
 from dmp.edge.http import parsed
 from dmp.usecases.grant_access import TAKEN, Wish
-from dmp.usecases.read_consents import DEFAULT_COUNT, MOST, ConsentPage, ConsentQuestion, Place
+from dmp.usecases.read_consents import ConsentPage, ConsentQuestion, Place
 
 SYSTEM = "urn:dmp:consent"
 RECORDED_BY = "urn:dmp:recorded-by"
@@ -37,8 +37,7 @@ _MOMENT = re.compile(
     r"\d{4}-\d\d-\d\d(?:T\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d))?", re.ASCII
 )
 _PARIS = ZoneInfo("Europe/Paris")
-CURSOR = "_cursor"
-_KNOWN = frozenset({"patient", "category", "status", "_count", CURSOR, "_format", "_pretty"})
+_KNOWN = ("patient", "category", "status", COUNT, CURSOR)
 _STATUSES = {"active": True, "inactive": False}
 _LABELS = {
     Kind.AUTHORISATION: "Autorisation d'accès",
@@ -143,34 +142,18 @@ def wish_of(told: Mapping[str, Any]) -> Wish:
     )
 
 
-def question_of(query: Mapping[str, Sequence[str]]) -> ConsentQuestion:
+def question_of(query: Query, *, strict: bool = False) -> ConsentQuestion:
     """The search that a query string asks for; Malformed names every wrong parameter."""
-    faults = [
-        Fault(name, "unknown-parameter", "not a search parameter here")
-        for name in sorted(set(query) - _KNOWN)
-    ]
-    patients = [value.removeprefix("Patient/") for value in query.get("patient", ())]
-    if len(patients) != 1:
-        faults.append(Fault("patient", "required", "one record, by its id"))
-    asked = [token.rpartition("|") for token in _tokens(query, "category")]
-    known = {kind.value for kind in Kind}
-    kinds = frozenset(
-        Kind(code) for system, _, code in asked if system in {"", SYSTEM} and code in known
+    reading = Reading(query, _KNOWN, strict=strict)
+    question = ConsentQuestion(
+        record_id=reading.record(),
+        kinds=common([_kinds(tokens) for tokens in reading.tokens("category")]),
+        active=reading.codes("status", _STATUSES),
+        count=reading.count(),
+        after=reading.place(_place),
     )
-    statuses = _tokens(query, "status")
-    if set(statuses) - set(_STATUSES):
-        faults.append(Fault("status", "unknown-code", "active or inactive"))
-    count = _count(query.get("_count", ()), faults)
-    after = _place(query.get(CURSOR, ()), faults)
-    if faults:
-        raise Malformed(*faults)
-    return ConsentQuestion(
-        record_id=patients[0],
-        kinds=kinds if asked else None,
-        active=frozenset(_STATUSES[one] for one in statuses) if statuses else None,
-        count=count,
-        after=after,
-    )
+    reading.done()
+    return question
 
 
 def resource(consent: Consent) -> dict[str, Any]:
@@ -208,30 +191,20 @@ def resource(consent: Consent) -> dict[str, Any]:
     }
 
 
-def bundle(page: ConsentPage, base: str, query: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+def bundle(page: ConsentPage, base: str, query: Query) -> dict[str, Any]:
     """The search set of one page; `base` is the FHIR address."""
-    entries = [
-        {
-            "fullUrl": f"{base}/Consent/{consent.id}",
-            "resource": resource(consent),
-            "search": {"mode": "match"},
-        }
-        for consent in page.consents
-    ]
-    links = [{"relation": "self", "url": _address(base, query)}]
+    following = None
     if page.next is not None:
         since, last = page.next
-        cursor = urlsafe_b64encode(f"{since.isoformat()}~{last}".encode()).decode("ascii")
-        following = {**query, CURSOR: [cursor.rstrip("=")]}
-        links.append({"relation": "next", "url": _address(base, following)})
-    told: dict[str, Any] = {
-        "resourceType": "Bundle",
-        "type": "searchset",
-        "total": page.total,
-        "link": links,
-    }
-    # FHIR forbids empty arrays.
-    return told | ({"entry": entries} if entries else {})
+        following = cursor_of(since.isoformat(), last)
+    return searchset(
+        base,
+        "Consent",
+        used(query, _KNOWN),
+        [resource(consent) for consent in page.consents],
+        total=page.total,
+        next_cursor=following,
+    )
 
 
 def headers(consent: Consent, base: str) -> dict[str, str]:
@@ -310,37 +283,18 @@ def _codes(concepts: Iterable[Concept]) -> list[tuple[str | None, str | None]]:
     return [(coding.system, coding.code) for one in concepts for coding in one.coding]
 
 
-def _tokens(query: Mapping[str, Sequence[str]], name: str) -> list[str]:
-    return [token for value in query.get(name, ()) for token in value.split(",") if token]
+def _kinds(tokens: Iterable[Token]) -> frozenset[Kind]:
+    asked = [one.code for one in tokens if one.system in {None, SYSTEM}]
+    return frozenset(kind for kind in Kind if kind.value in asked or None in asked)
 
 
-def _count(values: Sequence[str], faults: list[Fault]) -> int:
-    if not values:
-        return DEFAULT_COUNT
-    if len(values) > 1 or not re.fullmatch(r"[0-9]{1,6}", values[0]) or int(values[0]) == 0:
-        faults.append(Fault("_count", "number", "a number of 1 or more"))
-        return DEFAULT_COUNT
-    return min(int(values[0]), MOST)
-
-
-def _place(values: Sequence[str], faults: list[Fault]) -> Place | None:
-    if not values:
-        return None
-    try:
-        text = urlsafe_b64decode(values[0] + "=" * (-len(values[0]) % 4)).decode("ascii")
-        since, _, last = text.partition("~")
-        place = datetime.fromisoformat(since), last
-    except ValueError:
-        place = None
-    if place is None or place[0].tzinfo is None or split_consent_id(place[1]) is None:
-        faults.append(Fault(CURSOR, "cursor", "not a cursor that a next link gave"))
-        return None
+def _place(parts: Sequence[str]) -> Place:
+    """The place of a cursor's parts; ValueError for what is none."""
+    since, last = parts
+    place = datetime.fromisoformat(since), last
+    if place[0].tzinfo is None or split_consent_id(last) is None:
+        raise ValueError("no place among consents")
     return place
-
-
-def _address(base: str, query: Mapping[str, Sequence[str]]) -> str:
-    told = urlencode({name: list(values) for name, values in query.items()}, doseq=True)
-    return f"{base}/Consent?{told}"
 
 
 def _start(value: date | datetime | None) -> datetime | None:

@@ -7,24 +7,20 @@ commas; the nature of service under `urn:dmp:nature`), `_count`, and the cursor 
 
 from __future__ import annotations
 
-import re
-from base64 import urlsafe_b64decode, urlsafe_b64encode
-from calendar import monthrange
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
-from urllib.parse import urlencode
 
-from dmp.domain.errors import Fault, Malformed
+from dmp.domain.errors import Fault
 from dmp.domain.history import HistoryLine, Section
 from dmp.domain.identity import PS_OID, STRUCTURE_OID, is_finess, is_rpps
 from dmp.domain.ids import is_record_id
 from dmp.domain.nomenclatures import NATURE
 from dmp.domain.records import Record
+from dmp.edge.fhir_bundles import searchset
+from dmp.edge.fhir_search import COUNT, CURSOR, Dated, Query, Reading, Token, cursor_of, used
 from dmp.usecases.read_history import (
-    DEFAULT_COUNT,
-    MOST,
     Code,
     Days,
     HistoryPage,
@@ -32,15 +28,11 @@ from dmp.usecases.read_history import (
     Place,
 )
 
-CURSOR = "_cursor"
 SECTION = "urn:dmp:history-section"
-_KNOWN = frozenset(
-    {"patient", "service-date", "created", "code", "_count", CURSOR, "_format", "_pretty", "_sort"}
-)
-_DATE = re.compile(
-    r"(?P<prefix>eq|ge|gt|le|lt|sa|eb)?(?P<year>\d{4})(?:-(?P<month>\d\d)(?:-(?P<day>\d\d))?)?"
-)
+_KNOWN = ("patient", "service-date", "created", "code", "_sort", COUNT, CURSOR)
+_ORDER = "-service-date"
 _ONE_DAY = timedelta(days=1)
+_NEVER = Days(others=True)
 
 _CLAIM_TYPES = {
     Section.MEDICINES: "pharmacy",
@@ -59,58 +51,40 @@ _SECTIONS = {
 _TERMINOLOGY = "http://terminology.hl7.org/CodeSystem"
 
 
-def question_of(query: Mapping[str, Sequence[str]]) -> HistoryQuestion:
+def question_of(query: Query, *, strict: bool = False) -> HistoryQuestion:
     """The search that a query string asks for; Malformed names every wrong parameter."""
-    faults: list[Fault] = [
-        Fault(name, "unknown-parameter", "not a search parameter here")
-        for name in sorted(set(query) - _KNOWN)
-    ]
-    patients = [value.removeprefix("Patient/") for value in query.get("patient", ())]
-    if len(patients) != 1 or not patients[0]:
-        faults.append(Fault("patient", "required", "one record, by its id"))
-    care = tuple(_days(value, "service-date", faults) for value in query.get("service-date", ()))
-    made = tuple(_days(value, "created", faults) for value in query.get("created", ()))
-    codes = tuple(
-        _code(token) for value in query.get("code", ()) for token in value.split(",") if token
+    reading = Reading(query, _KNOWN, strict=strict)
+    question = HistoryQuestion(
+        reading.record(),
+        _days(reading, "service-date"),
+        _days(reading, "created"),
+        tuple(frozenset(map(_code, tokens)) for tokens in reading.tokens("code")),
+        reading.count(),
+        reading.place(_place),
     )
-    count = _count(query.get("_count", ()), faults)
-    after = _place(query.get(CURSOR, ()), faults)
-    if query.get("_sort", ["-service-date"]) != ["-service-date"]:
-        faults.append(Fault("_sort", "unsupported", "newest first, and nothing else"))
-    if faults:
-        raise Malformed(*faults)
-    return HistoryQuestion(patients[0], care, made, codes, count, after)
+    if any(order != _ORDER for order in reading.values("_sort")):
+        reading.faults.append(Fault("_sort", "unsupported", "newest first, and nothing else"))
+    reading.done()
+    return question
 
 
-def bundle(page: HistoryPage, base: str, query: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+def bundle(page: HistoryPage, base: str, query: Query) -> dict[str, Any]:
     """The searchset of one page. `base` is the FHIR base address."""
-    here = f"{base}/ExplanationOfBenefit"
-    links = [{"relation": "self", "url": f"{here}?{_asked(query)}"}]
+    following = None
     if page.next is not None:
-        cursor = urlsafe_b64encode(f"{page.next.on.isoformat()}.{page.next.id}".encode())
-        following = {**query, CURSOR: [cursor.decode("ascii").rstrip("=")]}
-        links.append({"relation": "next", "url": f"{here}?{_asked(following)}"})
-    entries = []
+        following = cursor_of(page.next.on.isoformat(), page.next.id)
+    resources = []
     if page.record is not None and page.imported_at is not None:
         created = page.imported_at.isoformat(timespec="seconds")
-        for line in page.lines:
-            resource = explanation(line, page.record, created)
-            entries.append(
-                {
-                    "fullUrl": f"{here}/{resource['id']}",
-                    "resource": resource,
-                    "search": {"mode": "match"},
-                }
-            )
-    told: dict[str, Any] = {
-        "resourceType": "Bundle",
-        "type": "searchset",
-        "total": page.total,
-        "link": links,
-    }
-    if entries:
-        told["entry"] = entries
-    return told
+        resources = [explanation(line, page.record, created) for line in page.lines]
+    return searchset(
+        base,
+        "ExplanationOfBenefit",
+        used(query, _KNOWN),
+        resources,
+        total=page.total,
+        next_cursor=following,
+    )
 
 
 def explanation(line: HistoryLine, record: Record, created: str) -> dict[str, Any]:
@@ -225,66 +199,38 @@ def _json_number(value: Decimal) -> int | float:
     return int(value) if value == value.to_integral_value() else float(value)
 
 
-def _asked(query: Mapping[str, Sequence[str]]) -> str:
-    return urlencode([(name, value) for name, values in query.items() for value in values])
+def _days(reading: Reading, name: str) -> tuple[Days, ...]:
+    """The days that the dates of a parameter mean, by their precision."""
+    dates = reading.dates(name)
+    if not all(dated.to_the_day for dated in dates):
+        reading.faults.append(Fault(name, "date", "to the day at most"))
+    return tuple(_relative(dated) for dated in dates)
 
 
-def _days(value: str, name: str, faults: list[Fault]) -> Days:
-    """`ge2024-03`, `2024-03-15`, `lt2025`: the days that a FHIR date means, by its precision."""
-    found = _DATE.fullmatch(value)
-    try:
-        if found is not None:
-            year, month, day = (int(found[part] or 0) for part in ("year", "month", "day"))
-            final = month or 12
-            first = date(year, month or 1, day or 1)
-            last = date(year, final, day or monthrange(year, final)[1])
-            return _relative(found["prefix"], first, last)
-    except (ValueError, OverflowError):
-        pass
-    faults.append(Fault(name, "date", "a date of FHIR, with or without a prefix"))
-    return Days()
-
-
-def _relative(prefix: str | None, first: date, last: date) -> Days:
-    match prefix:
+def _relative(dated: Dated) -> Days:
+    first, end = dated.first.date(), dated.end.date() if dated.end else None
+    last = end - _ONE_DAY if end else None
+    match dated.prefix:
         case "ge":
             return Days(first, None)
         case "le":
             return Days(None, last)
         case "gt" | "sa":
-            return Days(last + _ONE_DAY, None)
+            return Days(end, None) if end else _NEVER
         case "lt" | "eb":
-            return Days(None, first - _ONE_DAY)
-        case _:
-            return Days(first, last)
+            return Days(None, first - _ONE_DAY) if first > date.min else _NEVER
+        case prefix:
+            return Days(first, last, others=prefix == "ne")
 
 
-def _code(token: str) -> Code:
-    system, bar, code = token.rpartition("|")
-    if not bar:
-        return Code(code)
-    return Code(code, system.removeprefix("urn:oid:") or None)
+def _code(token: Token) -> Code:
+    system = token.system
+    return Code(token.code, None if system is None else system.removeprefix("urn:oid:"))
 
 
-def _count(values: Sequence[str], faults: list[Fault]) -> int:
-    if not values:
-        return DEFAULT_COUNT
-    if len(values) > 1 or not re.fullmatch(r"[0-9]{1,6}", values[0]) or int(values[0]) == 0:
-        faults.append(Fault("_count", "number", "a number of 1 or more"))
-        return DEFAULT_COUNT
-    return min(int(values[0]), MOST)
-
-
-def _place(values: Sequence[str], faults: list[Fault]) -> Place | None:
-    if not values:
-        return None
-    try:
-        text = urlsafe_b64decode(values[0] + "=" * (-len(values[0]) % 4)).decode("ascii")
-        on, _, line = text.partition(".")
-        place = Place(date.fromisoformat(on), line)
-    except ValueError:
-        place = None
-    if place is None or not is_record_id(place.id):
-        faults.append(Fault(CURSOR, "cursor", "not a cursor that a next link gave"))
-        return None
-    return place
+def _place(parts: Sequence[str]) -> Place:
+    """The place of a cursor's parts; ValueError for what is none."""
+    on, line = parts
+    if not is_record_id(line):
+        raise ValueError("no place in a history")
+    return Place(date.fromisoformat(on), line)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import wraps
@@ -80,9 +81,17 @@ class HttpArea(Chalice):
         self.bearer = Bearer()
         self.journal = logger(area)
         self.api.binary_types = []
+        self._refused: set[tuple[str, str]] = set()
 
     def route(self, path: str, **kwargs: Any) -> Callable[[View], View]:
-        """As Chalice's, with the house's errors; bodies are JSON, or FHIR JSON under `/fhir`."""
+        """As Chalice's, with the house's errors; bodies are JSON, or FHIR JSON under `/fhir`.
+
+        `refused` methods are routed for their refusal alone (NotAllowed): `Allow` never names
+        them, and their bodies are not read.
+        """
+        if kwargs.pop("refused", False):
+            self._refused |= {(path, method) for method in kwargs["methods"]}
+            kwargs["content_types"] = []
         if "content_types" not in kwargs:
             reads = {"POST", "PUT", "PATCH"} & set(kwargs.get("methods", ["GET"]))
             fitting = FHIR_TYPES if is_fhir(path) else JSON_TYPES
@@ -148,6 +157,13 @@ class HttpArea(Chalice):
         value: str | None = self.request.headers.get(name)
         return value
 
+    @property
+    def strict(self) -> bool:
+        """Whether the caller would rather be refused than have parameters left out [FHIR search,
+        `Prefer: handling=strict`]."""
+        told = re.split(r"[,;]", (self.header("prefer") or "").lower())
+        return "handling=strict" in {preference.replace(" ", "") for preference in told}
+
     def bytes(self) -> bytes:
         """The body's bytes as they are; UnsupportedMedia for a coded body (gzip), TooLarge over
         what one request may bring."""
@@ -194,8 +210,13 @@ class HttpArea(Chalice):
         if isinstance(error, Unauthenticated):
             headers["WWW-Authenticate"] = 'Bearer realm="dmp"'
         if isinstance(error, NotAllowed):
-            headers["Allow"] = ", ".join(error.allowed or sorted(self.routes.get(path, {})))
+            headers["Allow"] = ", ".join(self._allowed(path))
         return Response(told.body, headers, told.status)
+
+    def _allowed(self, path: str) -> list[str]:
+        """The methods that a path has an answer for."""
+        routed = self.routes.get(path, {})
+        return sorted(method for method in routed if (path, method) not in self._refused)
 
 
 def json_answer(

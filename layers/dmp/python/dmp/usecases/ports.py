@@ -14,6 +14,9 @@ from dmp.domain.traces import Trace
 
 Clock = Callable[[], datetime]
 
+DEFAULT_COUNT, MOST = 20, 100
+"""How many a page of a search has unless asked, and at most."""
+
 
 class Situations(Protocol):
     """Record, consents about the actor, settings and, when named, a document: one read."""

@@ -8,11 +8,11 @@ from datetime import datetime
 from typing import Protocol
 
 from dmp.domain.actors import Actor
-from dmp.domain.documents import Content, Document, Stage
+from dmp.domain.documents import Content, Document, DocumentStatus, Stage
 from dmp.domain.errors import DocumentAlreadyPublished, Fault, Invalid
 from dmp.domain.submissions import ATTACHMENT, Submission
 from dmp.domain.traces import Act, Outcome, Trace, trace_of
-from dmp.usecases.admit_document import AdmitDocument
+from dmp.usecases.admit_document import AdmitDocument, Admitted
 
 LARGEST = 100 * 1024 * 1024
 """Bytes of one upload."""
@@ -38,14 +38,19 @@ class Announcements(Protocol):
     ) -> Document | None:
         """As `usecases.publish_document.Shelf.publish`."""
 
+    def named(self, record_id: str, unique_id: str) -> Document | None:
+        """As `usecases.publish_document.Shelf.named`."""
+
     def reannounce(self, document: Document, trace: Trace) -> bool:
         """The next version of an awaited upload; False when it is no longer awaited."""
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
+    """`form` is None when these very bytes came before: there is nothing left to send."""
+
     document: Document
-    form: UploadForm
+    form: UploadForm | None
     warnings: tuple[Fault, ...] = ()
 
 
@@ -54,7 +59,9 @@ class PrepareUpload:
     """Admit as any submission, write the announcement (docStatus preliminary), give the form.
 
     The same sender may announce the same document again while it is awaited, corrected or not:
-    it keeps its id and gets a new form. What is replaced stays current until the checks are done.
+    it keeps its id and gets a new form. Once it is final, the same announcement (size and hash
+    too) is answered with the document, and no form. What is replaced stays current until the
+    checks are done.
     """
 
     admit: AdmitDocument
@@ -65,6 +72,9 @@ class PrepareUpload:
         """Raises NotFound, Invalid with every fault, DocumentAlreadyPublished."""
         content = Content(submission.media_type, submission.size or 0, submission.sha1 or "", "")
         admitted = self.admit(actor, submission, content, Stage.PRELIMINARY, now)
+        known = self._replacing(admitted)
+        if known is not None:
+            return self._known(admitted, known, now)
         faults = (*admitted.faults, *_announcement(submission))
         gate, passage = self.admit.gate, admitted.passage
         if faults:
@@ -86,6 +96,8 @@ class PrepareUpload:
         document = admitted.document
         held = self.documents.publish(document, None, trace(document.id))
         if held is not None:
+            if _settled(held, document):
+                return self._known(admitted, held, now)
             if held.stage is not Stage.PRELIMINARY or held.author != document.author:
                 gate.fail(passage, Act.ANNOUNCE_DOCUMENT, DocumentAlreadyPublished(), now)
             document = replace(document, id=held.id, version=held.version + 1)
@@ -93,6 +105,24 @@ class PrepareUpload:
                 gate.fail(passage, Act.ANNOUNCE_DOCUMENT, DocumentAlreadyPublished(), now)
         form = self.quarantine.form(document.id, document.content)
         return Prepared(document, form, submission.warnings)
+
+    def _replacing(self, admitted: Admitted) -> Document | None:
+        """What replaced the named document, when that was this very submission, sent before."""
+        document, replaced = admitted.document, admitted.replaced
+        if replaced is None or replaced.status is DocumentStatus.CURRENT:
+            return None
+        held = self.documents.named(document.record_id, document.unique_id)
+        return held if held is not None and _settled(held, document) else None
+
+    def _known(self, admitted: Admitted, held: Document, now: datetime) -> Prepared:
+        """What was sent before is read again."""
+        gate, passage = self.admit.gate, admitted.passage
+        gate.trace(passage, Act.READ_DOCUMENT, Outcome.DONE, now, target=held.id)
+        return Prepared(held, None)
+
+
+def _settled(held: Document, announced: Document) -> bool:
+    return held.stage is Stage.FINAL and held.same_submission(announced)
 
 
 def _announcement(submission: Submission) -> list[Fault]:

@@ -13,15 +13,13 @@ from dmp.domain.consents import Consent, Kind, split_consent_id
 from dmp.domain.errors import NotFound
 from dmp.domain.traces import Act, Outcome
 from dmp.usecases.gate import Gate, Passage
+from dmp.usecases.ports import DEFAULT_COUNT
 
 
 class Consents(Protocol):
     def of_record(self, record_id: str) -> list[Consent]:
         """Every decision of a record, withdrawn ones too."""
 
-
-DEFAULT_COUNT = 20
-MOST = 100
 
 Place = tuple[datetime, str]
 """Where a page ended: since when the last decision stands, and its id."""

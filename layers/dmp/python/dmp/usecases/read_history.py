@@ -16,9 +16,7 @@ from dmp.domain.normalise import newest_first
 from dmp.domain.records import Record
 from dmp.domain.traces import Act, Outcome
 from dmp.usecases.gate import Gate
-
-DEFAULT_COUNT = 20
-MOST = 100
+from dmp.usecases.ports import DEFAULT_COUNT
 
 
 class Histories(Protocol):
@@ -27,26 +25,30 @@ class Histories(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """A code asked for; without a system, in whatever nomenclature."""
+    """A code asked for; without a system, in whatever nomenclature; without a code, any of it."""
 
-    code: str
+    code: str | None
     system: str | None = None
 
     def is_of(self, line: HistoryLine) -> bool:
         """Whether a line bears it, as its own code or as its nature of service."""
         borne = {(line.system, line.code), (NATURE, str(line.nature))}
-        return any(code == self.code and self.system in (None, system) for system, code in borne)
+        return any(
+            self.code in (None, code) and self.system in (None, system) for system, code in borne
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Days:
-    """Days asked for, both included; an end that is None is open."""
+    """Days asked for, both included; an end that is None is open. `others`: all but these."""
 
     first: date | None = None
     last: date | None = None
+    others: bool = False
 
     def hold(self, day: date) -> bool:
-        return (self.first is None or self.first <= day) and (self.last is None or day <= self.last)
+        after = self.first is None or self.first <= day
+        return (after and (self.last is None or day <= self.last)) is not self.others
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +65,12 @@ class Place:
 @dataclass(frozen=True, slots=True)
 class HistoryQuestion:
     """What is asked of one record. `care` are days on which care began, `imported` days on which
-    the history was brought; a line matches one of `codes`, or any when there are none."""
+    the history was brought; a line bears one code of each of the sets in `codes`."""
 
     record_id: str
     care: tuple[Days, ...] = ()
     imported: tuple[Days, ...] = ()
-    codes: tuple[Code, ...] = ()
+    codes: tuple[frozenset[Code], ...] = ()
     count: int = DEFAULT_COUNT
     after: Place | None = None
 
@@ -138,8 +140,8 @@ def _matches(history: History, question: HistoryQuestion) -> tuple[HistoryLine, 
 
 
 def _is_asked(line: HistoryLine, question: HistoryQuestion) -> bool:
-    return all(days.hold(line.on) for days in question.care) and (
-        not question.codes or any(code.is_of(line) for code in question.codes)
+    return all(days.hold(line.on) for days in question.care) and all(
+        any(code.is_of(line) for code in codes) for codes in question.codes
     )
 
 

@@ -91,7 +91,7 @@ class SearchDocuments:
         if not passage.answer.allowed:
             self.gate.refuse(passage, Act.SEARCH_DOCUMENTS, now)
         if page.after is not None and not page.after.startswith(f"{record_id}."):
-            foreign = Malformed(Fault("cursor", "cursor", "not a cursor of this search"))
+            foreign = Malformed(Fault("_cursor", "cursor", "not a cursor of this search"))
             self.gate.fail(passage, Act.SEARCH_DOCUMENTS, foreign, now)
         seen = self._visible(passage, criteria, page, now)
         shown = tuple(seen[: page.size])
