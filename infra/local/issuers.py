@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -96,16 +97,29 @@ def serve(keys: Path, ports: Mapping[str, int]) -> None:
 
 
 class Issuers:
-    """The providers in a process of their own, which ends with this one whatever ends it."""
+    """The providers in a process of their own, which ends with this one whatever ends it.
+
+    When it ends first, a port being taken for example, this process is told to stop: a cloud
+    without its own providers would believe those of whoever has their ports.
+    """
 
     def __init__(self, keys: Path, ports: Mapping[str, int]) -> None:
+        self._wanted = True
         self._process = subprocess.Popen(
             [sys.executable, "-m", __name__, str(keys), json.dumps(dict(ports))],
             stdin=subprocess.PIPE,
             env={**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])},
         )
+        threading.Thread(target=self._watch, name="dmp-issuers", daemon=True).start()
+
+    def _watch(self) -> None:
+        self._process.wait()
+        if self._wanted:
+            logging.getLogger(__name__).error("the identity providers ended: stopping")
+            os.kill(os.getpid(), signal.SIGTERM)
 
     def stop(self) -> None:
+        self._wanted = False
         if self._process.stdin:
             self._process.stdin.close()
         try:

@@ -179,7 +179,9 @@ def answers(url: str) -> bool:
 
 def _wait_until_up(home: Home, ports: Ports, process: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + _START_LIMIT
-    while not answers(f"{ports.aws_url}/_ministack/health"):
+    places = [f"{ports.aws_url}/_ministack/health"]
+    places += [f"{ports.issuer_url(kind)}/jwks" for kind in ISSUER_KINDS]
+    while not all(map(answers, places)):
         if process.poll() is not None:
             tail = "\n".join(home.log.read_text("utf-8", "replace").splitlines()[-15:])
             msg = f"the local cloud did not start:\n{tail}"

@@ -21,6 +21,7 @@ from infra.local.home import Home, HomeError
 from infra.local.lifecycle import Running
 from infra.local.ports import PortTaken, choose, free_port
 from infra.local.stack import Stack
+from tests.support import workers
 from tests.support.local_stack import inbox, own_cloud, probe_templates, token
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -450,3 +451,10 @@ def test_who_hands_work_over_is_saved_before_who_takes_it():
     assert sorted(order) == sorted(names)
     handed = ("lambda", "sqs", "stepfunctions", "dynamodb", "ses")  # stream, queue, workflow, item
     assert [name for name in order if name in handed] == list(handed)
+
+
+def test_a_cloud_without_its_identity_providers_stops(tmp_path, probe):
+    with own_cloud(tmp_path / "one", probe) as cloud:
+        (issuers,) = workers.named("infra.local.issuers", str(cloud.stack.home.keys))
+        os.kill(issuers, signal.SIGKILL)
+        assert cloud.process.wait(timeout=60) == 0

@@ -42,6 +42,11 @@ def running(home: Home) -> dict[int, str]:
     }
 
 
+def named(*words: str) -> list[int]:
+    """The processes whose command line holds every one of these words."""
+    return [pid for pid, line in _command_lines() if all(word in line for word in words)]
+
+
 @dataclass(slots=True)
 class Kills:
     """The functions whose environments were killed, in order."""
