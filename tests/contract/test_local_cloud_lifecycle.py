@@ -107,6 +107,11 @@ def restarted(tmp_path_factory):
         _delivering(stack, enabled=False)
         _make(stack, "held-back")
         execution = _start_waiting(stack)
+        stack.client("sqs").send_message(
+            QueueUrl=stack.content["queues"]["history-requests"],
+            MessageBody="waited",
+            DelaySeconds=1,
+        )
     with own_cloud(folder / "home", templates) as running:
         yield _Restart(stack, running, given, execution)
 
@@ -211,6 +216,21 @@ def test_a_workflow_goes_on_after_a_restart(restarted):
 def test_the_inbox_survives_a_restart(restarted):
     kept = inbox(restarted.stack.content)
     assert [(one["channel"], one["text"]) for one in kept] == [("email", "t"), ("sms", "m")]
+
+
+def test_what_waited_in_a_queue_reaches_its_function_once_that_can_work(restarted):
+    client, table = restarted.stack.client("dynamodb"), restarted.stack.content["tables"]["things"]
+
+    def consumed():
+        found = client.query(
+            TableName=table,
+            KeyConditionExpression="pk = :p",
+            ExpressionAttributeValues={":p": {"S": "consumed"}},
+        )
+        return [one["body"]["S"] for one in found["Items"]] == ["waited"]
+
+    _until(consumed)
+    assert "failed processing" not in restarted.stack.home.log.read_text("utf-8")
 
 
 def test_a_message_that_was_held_is_handed_out_again_after_a_restart(restarted):

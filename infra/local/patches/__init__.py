@@ -21,6 +21,7 @@ from infra.local.patches import (
     layers,
     loopback_tls,
     mail_identities,
+    pollers,
     redrive,
     secret_ref,
     sent_mail,
@@ -62,6 +63,7 @@ def apply(home: Home) -> None:
     state_blobs.apply(home.state)
     form_checksums.apply()
     table_streams.apply()
+    pollers.apply()
     undelivered_changes.apply()
     held_messages.apply()
     interrupted_executions.apply()
@@ -71,6 +73,7 @@ def apply(home: Home) -> None:
 
 def once_serving() -> None:
     """What must wait until functions can be called and can call."""
+    pollers.begin()
     interrupted_executions.resume()
 
 

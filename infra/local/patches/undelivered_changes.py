@@ -2,7 +2,8 @@
 
 MiniStack saves how far each function has read a stream, but not the stream: after a restart it is
 empty and counts from zero, so that what waited is lost, and as many new changes after it as were
-ever delivered before. Here the part that somebody has still to read is saved with the tables.
+ever delivered before. Here the part that somebody has still to read is saved with the tables:
+what was unread when the places of the readers were saved, which is before (`checkpoint`).
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ def apply() -> None:
 
     save = expect.function(dynamodb, "get_state")
     load = expect.function(dynamodb, "load_persisted_state", "data")
+    save_functions = expect.function(lambda_svc, "get_state")
+    saved: dict[_Scoped, int] = {}
     records, trimmed = dynamodb._stream_records, dynamodb._stream_trimmed  # noqa: SLF001
 
     def first_unread() -> dict[_Scoped, int]:
@@ -34,8 +37,17 @@ def apply() -> None:
                 found[table] = min(place, found.get(table, place))
         return found
 
+    def get_state_of_functions() -> Any:
+        found = first_unread()
+        state = save_functions()
+        saved.clear()
+        saved.update(found)
+        return state
+
     def get_state() -> dict[str, Any]:
-        unread = first_unread()
+        unread = {
+            scope: min(place, saved.get(scope, place)) for scope, place in first_unread().items()
+        }
         kept = []
         for scope, changes in records.all_items():
             base = trimmed.get_scoped(*scope, 0)
@@ -49,5 +61,6 @@ def apply() -> None:
             records.set_scoped(*scope, changes)
             trimmed.set_scoped(*scope, position)
 
+    lambda_svc.get_state = get_state_of_functions
     dynamodb.get_state = get_state
     dynamodb.load_persisted_state = load_persisted_state
