@@ -259,8 +259,8 @@ def test_another_scheme_is_no_bearer_token(providers, header):
         {"exp": None},
         {"iat": None},
         {"exp": "tomorrow"},
-        {"nbf": int(time.time()) + 600},
-        {"iat": int(time.time()) + 600},
+        {"nbf": int(time.time()) + 86_400},
+        {"iat": int(time.time()) + 86_400},
     ],
 )
 def test_a_token_for_elsewhere_or_for_later_opens_nothing(verify, changes):
