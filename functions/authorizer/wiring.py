@@ -19,4 +19,4 @@ def verifier() -> Verifier:
 
 
 def _pseudonyms() -> Pseudonyms:
-    return Pseudonyms(secret_key(client("secretsmanager"), settings().pseudonyms_secret))
+    return Pseudonyms(secret_key(client("secretsmanager"), settings().secret("pseudonyms")))

@@ -4,23 +4,18 @@ from __future__ import annotations
 
 from functools import cache
 
+from dmp.composition import gate, journal, register
 from dmp.edge.inspect import eicar, inspect
 from dmp.edge.settings import settings
 from dmp.store.aws import client, ready
 from dmp.store.documents import Documents
-from dmp.store.pseudonyms import Pseudonyms, secret_key
 from dmp.store.quarantine import Quarantine
-from dmp.store.records import Holders, Register
-from dmp.store.situations import Situations
-from dmp.store.traces import Traces
 from dmp.store.vault import Vault
 from dmp.usecases.admit_document import AdmitDocument
-from dmp.usecases.gate import Gate
 from dmp.usecases.prepare_upload import PrepareUpload
 from dmp.usecases.publish_document import PublishDocument
 from dmp.usecases.read_content import ReadContent
 from dmp.usecases.read_document import ReadDocument
-from dmp.usecases.recognise_holder import RecogniseHolder
 from dmp.usecases.search_documents import SearchDocuments
 
 ready("dynamodb", "s3")
@@ -45,12 +40,12 @@ def prepare_upload() -> PrepareUpload:
 
 @cache
 def search_documents() -> SearchDocuments:
-    return SearchDocuments(_gate(), _register(), _documents())
+    return SearchDocuments(gate(documents=True), register(), _documents())
 
 
 @cache
 def read_document() -> ReadDocument:
-    return ReadDocument(_gate())
+    return ReadDocument(gate(documents=True))
 
 
 @cache
@@ -59,40 +54,13 @@ def read_content() -> ReadContent:
 
 
 @cache
-def _gate() -> Gate:
-    from dmp.access.decide import CedarDecisions  # noqa: PLC0415 - parsed at the first access
-
-    told, dynamodb = settings(), client("dynamodb")
-    accounts, traces = told.table("accounts"), told.table("traces")
-    return Gate(
-        situations=Situations(dynamodb, accounts, told.table("consents"), told.table("documents")),
-        decisions=CedarDecisions(),
-        traces=Traces(dynamodb, traces),
-        holders=RecogniseHolder(Holders(dynamodb, accounts, traces, _pseudonyms())),
-    )
-
-
-@cache
 def _admit() -> AdmitDocument:
-    return AdmitDocument(_gate(), _register())
-
-
-@cache
-def _register() -> Register:
-    told = settings()
-    return Register(
-        client("dynamodb"),
-        told.table("accounts"),
-        told.table("consents"),
-        told.table("traces"),
-        _pseudonyms(),
-    )
+    return AdmitDocument(gate(documents=True), register())
 
 
 @cache
 def _documents() -> Documents:
-    told = settings()
-    return Documents(client("dynamodb"), told.table("documents"), told.table("traces"))
+    return Documents(client("dynamodb"), settings().table("documents"), journal())
 
 
 @cache
@@ -107,8 +75,3 @@ def _quarantine() -> Quarantine:
     return Quarantine(
         client("s3"), told.bucket("quarantine"), told.bucket("vault"), told.key("clinical")
     )
-
-
-@cache
-def _pseudonyms() -> Pseudonyms:
-    return Pseudonyms(secret_key(client("secretsmanager"), settings().pseudonyms_secret))

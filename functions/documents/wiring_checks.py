@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 
+from dmp.composition import journal
 from dmp.edge.inspect import eicar, inspect
 from dmp.edge.settings import settings
 from dmp.store.aws import client, ready
@@ -19,7 +20,7 @@ ready("dynamodb", "s3")
 def settle_upload() -> SettleUpload:
     told, dynamodb = settings(), client("dynamodb")
     return SettleUpload(
-        documents=Documents(dynamodb, told.table("documents"), told.table("traces")),
+        documents=Documents(dynamodb, told.table("documents"), journal()),
         records=Records(dynamodb, told.table("accounts")),
         quarantine=Quarantine(
             client("s3"), told.bucket("quarantine"), told.bucket("vault"), told.key("clinical")

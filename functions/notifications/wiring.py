@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 
+from dmp.composition import journal
 from dmp.edge.settings import settings
 from dmp.store.aws import client, ready
 from dmp.store.messengers import Messengers
@@ -22,7 +23,7 @@ def notify_holder() -> NotifyHolder:
     accounts = told.table("accounts")
     return NotifyHolder(
         records=Records(dynamodb, accounts),
-        notices=Notices(dynamodb, accounts, told.table("traces")),
+        notices=Notices(dynamodb, accounts, journal()),
         wording=Wording(),
         messengers=Messengers(client("sesv2"), client("sns"), told.sender),
     )

@@ -47,7 +47,7 @@ def partitions() -> Partitions:
         s3=client("s3"),
         bucket=told.bucket("history"),
         landing=landing(),
-        pseudonyms=Pseudonyms(secret_key(client("secretsmanager"), told.pseudonyms_secret)),
+        pseudonyms=Pseudonyms(secret_key(client("secretsmanager"), told.secret("pseudonyms"))),
         join_shards=told.join_shards,
         history_shards=told.history_shards,
         lenient=told.lenient_identity,

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from functools import cache
 
+from dmp.composition import pseudonyms, traces
 from dmp.edge.settings import settings
 from dmp.store.aws import client, ready
 from dmp.store.histories import Histories
 from dmp.store.nomenclatures import built_in
-from dmp.store.pseudonyms import Pseudonyms, secret_key
 from dmp.store.records import Records
 from dmp.store.shards import Shards
-from dmp.store.traces import Traces
 from dmp.usecases.import_history import BeginImport, CompleteImport, FailImport, GatherHistory
 
 ready("dynamodb")
@@ -35,10 +34,9 @@ def begin() -> BeginImport:
 @cache
 def gather() -> GatherHistory:
     told = settings()
-    pseudonyms = Pseudonyms(secret_key(client("secretsmanager"), told.pseudonyms_secret))
     return GatherHistory(
         records=records(),
-        pseudonym=pseudonyms.insured,
+        pseudonym=pseudonyms().insured,
         extracts=Shards(client("s3"), told.bucket("history")),
         histories=histories(),
         nomenclatures=built_in(),
@@ -47,8 +45,7 @@ def gather() -> GatherHistory:
 
 @cache
 def complete() -> CompleteImport:
-    traces = Traces(client("dynamodb"), settings().table("traces"))
-    return CompleteImport(records(), histories(), traces)
+    return CompleteImport(records(), histories(), traces())
 
 
 @cache

@@ -75,7 +75,31 @@ QUEUES = {
     ),
 }
 
-SECRETS = {"pseudonyms": "identity"}
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """64 random letters and digits, under a key of the house."""
+
+    key: str
+    purpose: str
+    unrotated: str
+    """Why no schedule rotates it."""
+
+
+SECRETS = {
+    "pseudonyms": Secret(
+        "identity",
+        "key of the pseudonyms under which identities are looked up",
+        "The lookup keys of every record derive from this secret: rotating it is a migration of "
+        "the accounts table, not a schedule.",
+    ),
+    "journal": Secret(
+        "audit",
+        "key of the marks on the entries of the journal",
+        "Every entry of the journal is checked against this secret for as long as it is kept: "
+        "rotating it would make the past look forged.",
+    ),
+}
 BUSES = ("facts",)
 TOPICS = ("alarms",)
 SENDERS = ("ses:identity", "sns:sms")

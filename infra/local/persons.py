@@ -30,13 +30,13 @@ def traits_of(
     from dmp.domain.identity import DEMONSTRATION, NIA, NIR, TEST, Ins  # noqa: PLC0415
     from dmp.store.directory import Directory  # noqa: PLC0415
     from dmp.store.records import Register  # noqa: PLC0415
+    from dmp.store.traces import Journal  # noqa: PLC0415
 
     tables = stack["tables"]
     dynamodb = place.client("dynamodb", stack["aws_endpoint"])
     pseudonyms = pseudonyms_of(stack)
-    register = Register(
-        dynamodb, tables["accounts"], tables["consents"], tables["traces"], pseudonyms
-    )
+    journal = Journal(tables["traces"], _unused)
+    register = Register(dynamodb, tables["accounts"], tables["consents"], journal, pseudonyms)
     directory = Directory(dynamodb, tables["directory"], pseudonyms)
     for register_oid in [oid] if oid else [NIR, NIA, TEST, DEMONSTRATION]:
         ins = Ins(matricule, register_oid)
@@ -54,6 +54,11 @@ def pseudonyms_of(stack: Mapping[str, Any]) -> Pseudonyms:
 
     endpoint = stack["aws_endpoint"]
     return Pseudonyms(secret_key(place.client("secretsmanager", endpoint), _secret(endpoint)))
+
+
+def _unused() -> bytes:
+    """Nothing is written here: the journal's key is not asked for."""
+    raise NotImplementedError
 
 
 def _claims(traits: Traits) -> dict[str, Any]:

@@ -16,7 +16,7 @@ FUNCTIONS = rights.read(ROOT)
 ENCRYPTS = {
     **{f"table:{name}": spec.key for name, spec in catalogue.TABLES.items()},
     **{f"bucket:{name}": spec.key for name, spec in catalogue.BUCKETS.items()},
-    **{f"secret:{name}": key for name, key in catalogue.SECRETS.items()},
+    **{f"secret:{name}": each.key for name, each in catalogue.SECRETS.items()},
 }
 
 
@@ -198,10 +198,13 @@ def test_keys_rotate(assembly):
     assert all(each["EnableKeyRotation"] for each in keys.values())
 
 
-def test_the_pseudonym_key_is_random_and_encrypted(assembly):
-    (secret,) = assembly.properties("AWS::SecretsManager::Secret").values()
-    assert secret["GenerateSecretString"]["PasswordLength"] == 64
-    assert "keysidentity" in json.dumps(secret["KmsKeyId"])
+def test_secrets_are_random_and_encrypted_under_their_key(assembly):
+    secrets = assembly.properties("AWS::SecretsManager::Secret")
+    assert len(secrets) == len(catalogue.SECRETS)
+    for name, spec in catalogue.SECRETS.items():
+        (secret,) = (each for path, each in secrets.items() if f"secrets{name}" in path)
+        assert secret["GenerateSecretString"]["PasswordLength"] == 64
+        assert f"keys{spec.key}" in json.dumps(secret["KmsKeyId"])
 
 
 # --- queues, rules, workflows

@@ -36,7 +36,7 @@ from functions.consents import app as consents
 from functions.consents import wiring
 from functions.consents.stream import facts_of
 from tests.access.scenes import ME, NOW, OTHER, RECORD_ID, STRANGER, agent, person, professional
-from tests.support.aws import account
+from tests.support.aws import JOURNAL, account
 from tests.support.consents import body, without_actor
 from tests.support.gateway import ask
 from tests.support.people import opening, somebody
@@ -61,7 +61,7 @@ def dynamodb():
 
 @pytest.fixture
 def store(dynamodb) -> Consents:
-    return Consents(dynamodb, "consents", "traces")
+    return Consents(dynamodb, "consents", JOURNAL)
 
 
 def items(dynamodb, table: str, prefix: str, record_id: str = RECORD_ID):

@@ -85,7 +85,7 @@ def opened(
 ) -> Record:
     """A record of somebody of DOMINIQUE's traits, straight into the tables."""
 
-    register = wiring._register()
+    register = wiring.register()
     record = Record(
         id=new_record_id(),
         ins=Ins(matricule or MATRICULE, oid),
@@ -668,7 +668,7 @@ def test_without_a_trace_nothing_is_disclosed(app, record, monkeypatch):
     def unwritable(*_):
         raise RuntimeError
 
-    monkeypatch.setattr(type(wiring._gate().traces), "write", unwritable)
+    monkeypatch.setattr(type(wiring.gate(documents=True).traces), "write", unwritable)
     for path in (
         f"{FHIR}/{document}",
         f"/fhir/Binary/{document}",

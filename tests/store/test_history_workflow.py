@@ -27,7 +27,7 @@ from dmp.store.records import Records, record_item
 from dmp.store.shards import Shards
 from dmp.store.traces import trace_of_item
 from functions.reimbursements import gather, publish, tasks
-from tests.support.aws import account
+from tests.support.aws import JOURNAL, account
 from tests.support.extracts import KEY, Importing, child, csv_of, service
 from tests.support.services import RECORD, record
 from tests.support.workflows import Workflow
@@ -117,7 +117,7 @@ class Cloud:
 
     @property
     def documents(self):
-        return list(Documents(self.dynamodb, "documents", "traces").of_record(RECORD))
+        return list(Documents(self.dynamodb, "documents", JOURNAL).of_record(RECORD))
 
     @property
     def traces(self):

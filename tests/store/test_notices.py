@@ -18,6 +18,7 @@ from dmp.store.items import ConditionFailed, decode
 from dmp.store.messengers import Messengers, e164
 from dmp.store.notices import LEASE, Notices
 from dmp.usecases.notify_holder import Claim
+from tests.support.aws import JOURNAL
 
 NOW = datetime(2026, 7, 14, 10, 5, tzinfo=UTC)
 FACT = Fact("01jd0000000000000000000000", Subject.DOCUMENT_PUBLISHED, "7h3k", NOW)
@@ -51,7 +52,7 @@ def dynamodb(aws):
 
 @pytest.fixture
 def notices(dynamodb):
-    return Notices(dynamodb, "accounts", "traces")
+    return Notices(dynamodb, "accounts", JOURNAL)
 
 
 def items(dynamodb, table):

@@ -36,8 +36,9 @@ from dmp.store.aws import client
 from dmp.store.items import decode, encode
 from dmp.store.pseudonyms import Pseudonyms
 from dmp.store.records import Holders, Records, Register, record_item, record_key, record_of
+from dmp.store.traces import Journal
 from dmp.usecases.open_record import Opening, Repeatable
-from tests.support.aws import account
+from tests.support.aws import JOURNAL, account
 from tests.support.records import NOW, TRAITS, record
 
 CONSENT = OpeningConsent(opening=True, opposes_break_glass=True, opposes_centre_15=False)
@@ -83,12 +84,12 @@ class OneAtATime:
 @pytest.fixture
 def register():
     dynamodb = OneAtATime(client("dynamodb"))
-    return Register(dynamodb, "accounts", "consents", "traces", PSEUDONYMS)
+    return Register(dynamodb, "accounts", "consents", JOURNAL, PSEUDONYMS)
 
 
 @pytest.fixture
 def holders():
-    return Holders(OneAtATime(client("dynamodb")), "accounts", "traces", PSEUDONYMS)
+    return Holders(OneAtATime(client("dynamodb")), "accounts", JOURNAL, PSEUDONYMS)
 
 
 def trace(of, act=Act.OPEN_RECORD):
@@ -262,21 +263,21 @@ def no_waiting(monkeypatch):
 
 def test_a_passing_conflict_with_another_transaction_is_tried_again(no_waiting):
     dynamodb = Conflicting(3)
-    register = Register(dynamodb, "accounts", "consents", "traces", PSEUDONYMS)
+    register = Register(dynamodb, "accounts", "consents", JOURNAL, PSEUDONYMS)
     assert register.of(opened(register).record.id) is not None
     assert dynamodb.tried == 4
 
 
 def test_a_conflict_that_lasts_is_given_up(no_waiting):
     dynamodb = Conflicting(1000)
-    register = Register(dynamodb, "accounts", "consents", "traces", PSEUDONYMS)
+    register = Register(dynamodb, "accounts", "consents", JOURNAL, PSEUDONYMS)
     with pytest.raises(Busy):
         opened(register)
     assert dynamodb.tried < 10
 
 
 def test_a_refusal_by_aws_itself_is_not_taken_for_a_conflict():
-    missing = Register(client("dynamodb"), "no-table", "consents", "traces", PSEUDONYMS)
+    missing = Register(client("dynamodb"), "no-table", "consents", JOURNAL, PSEUDONYMS)
     with pytest.raises(ClientError):
         opened(missing)
 
@@ -410,7 +411,7 @@ def test_a_record_closed_in_the_meantime_is_bound_to_nobody(register, holders):
 
 def test_nothing_is_bound_without_a_trace(register, holders):
     one = opened(register).record
-    broken = Holders(client("dynamodb"), "accounts", "no-table", PSEUDONYMS)
+    broken = Holders(client("dynamodb"), "accounts", Journal("no-table", bytes), PSEUDONYMS)
     with pytest.raises(ClientError):
         broken.bind(one, ME, trace(one, Act.BIND_HOLDER))
     assert register.of(one.id).holder is None

@@ -12,10 +12,10 @@ from dmp.domain.traces import Act, Mode, Outcome, Trace
 from dmp.edge.facts import Change
 from dmp.store.aws import client
 from dmp.store.items import ConditionFailed, decode, encode, transact
-from dmp.store.traces import Traces, trace_of_item, trace_put
+from dmp.store.traces import Journal, Traces, trace_of_item
 from functions.traces.stream import facts_of
 from tests.access.scenes import NOW, REASON, RECORD_ID, professional
-from tests.support.aws import account
+from tests.support.aws import JOURNAL, account
 
 DOCTOR = key_of(professional())
 
@@ -49,18 +49,18 @@ def items(dynamodb, pk: str):
     [trace(), Trace(new_ulid(NOW), NOW, Act.READ_RECORD, Outcome.REFUSED, DOCTOR, RECORD_ID)],
 )
 def test_what_is_written_is_read_again_whole(dynamodb, written):
-    Traces(dynamodb, "traces").write(written)
+    Traces(dynamodb, JOURNAL).write(written)
     (item,) = items(dynamodb, f"REC#{RECORD_ID}")
     assert trace_of_item(item) == written
 
 
 def test_an_act_that_reached_no_record_is_kept_by_its_day(dynamodb):
-    Traces(dynamodb, "traces").write(trace(record_id=None, target=None))
+    Traces(dynamodb, JOURNAL).write(trace(record_id=None, target=None))
     assert len(items(dynamodb, "NOREC#2026-07-14")) == 1
 
 
 def test_the_acts_of_an_actor_are_listed_by_moment(dynamodb):
-    journal = Traces(dynamodb, "traces")
+    journal = Traces(dynamodb, JOURNAL)
     journal.write(trace())
     journal.write(trace(id=new_ulid(NOW), record_id=None))
     journal.write(trace(id=new_ulid(NOW), actor="patient#" + "a" * 64))
@@ -74,23 +74,23 @@ def test_the_acts_of_an_actor_are_listed_by_moment(dynamodb):
 
 
 def test_a_trace_is_never_written_over(dynamodb):
-    journal, first = Traces(dynamodb, "traces"), trace()
+    journal, first = Traces(dynamodb, JOURNAL), trace()
     journal.write(first)
     journal.write(first)  # the client sent it twice: an answer got lost
     with pytest.raises(ConditionFailed):
         journal.write(replace(first, outcome=Outcome.REFUSED))
     with pytest.raises(ConditionFailed):
-        transact(dynamodb, [trace_put("traces", replace(first, count=2))])
+        transact(dynamodb, [JOURNAL.put(replace(first, count=2))])
     assert [trace_of_item(one) for one in items(dynamodb, f"REC#{RECORD_ID}")] == [first]
 
 
 def test_a_table_that_is_not_there_is_no_success(dynamodb):
     with pytest.raises(dynamodb.exceptions.ResourceNotFoundException):
-        Traces(dynamodb, "elsewhere").write(trace())
+        Traces(dynamodb, Journal("elsewhere", bytes)).write(trace())
 
 
 def told(written: Trace) -> list[tuple[str, dict]]:
-    item = decode(trace_put("traces", written)["Put"]["Item"])
+    item = decode(JOURNAL.put(written)["Put"]["Item"])
     return [
         (one.type, dict(one.detail)) for one in facts_of(Change(item["pk"], item["sk"], None, item))
     ]
@@ -125,7 +125,7 @@ def test_what_the_journal_tells(changes, facts):
 
 
 def test_the_same_trace_is_the_same_fact():
-    item = decode(trace_put("traces", trace())["Put"]["Item"])
+    item = decode(JOURNAL.put(trace())["Put"]["Item"])
     change = Change(item["pk"], item["sk"], None, item)
     assert [one.id for one in facts_of(change)] == [one.id for one in facts_of(change)]
     assert len({one.id for one in facts_of(change)}) == 2

@@ -17,9 +17,12 @@ from moto import mock_aws
 
 import dmp.edge.settings
 from dmp.store import aws
+from dmp.store.traces import Journal
 
 REGION = "eu-west-3"
 TABLES = ("accounts", "consents", "documents", "history", "traces", "statistics", "directory")
+SECRETS = ("pseudonyms", "journal")
+JOURNAL = Journal("traces", lambda: b"j" * 64)
 BUCKETS = ("quarantine", "vault", "landing", "history", "audit")
 
 
@@ -41,7 +44,11 @@ def account() -> Iterator[dict[str, str]]:
 def _forget() -> None:
     """Nothing that was made for one account serves another."""
     boto3.DEFAULT_SESSION = None
-    roots = [module for name, module in sys.modules.items() if ".wiring" in name]
+    roots = [
+        module
+        for name, module in sys.modules.items()
+        if ".wiring" in name or name == "dmp.composition"
+    ]
     for module in (aws, dmp.edge.settings, *roots):
         for made in list(vars(module).values()):
             if hasattr(made, "cache_clear"):
@@ -78,9 +85,12 @@ def _made() -> dict[str, str]:
     keys = {
         name: kms.create_key()["KeyMetadata"]["Arn"] for name in ("identity", "clinical", "audit")
     }
-    secret = boto3.client("secretsmanager").create_secret(Name="pseudonyms", SecretString="k" * 64)[
-        "ARN"
-    ]
+    secrets = {
+        name: boto3.client("secretsmanager").create_secret(Name=name, SecretString=name[0] * 64)[
+            "ARN"
+        ]
+        for name in SECRETS
+    }
     issuer = {
         "issuer": "https://issuer.test",
         "jwks": "https://issuer.test/jwks",
@@ -94,11 +104,11 @@ def _made() -> dict[str, str]:
         "DMP_HISTORY_SHARDS": "4",
         "DMP_JOIN_SHARDS": "2",
         "DMP_EVENT_BUS": "facts",
-        "DMP_SECRET_PSEUDONYMS": secret,
         "DMP_ISSUERS": json.dumps(
             dict.fromkeys(("patient", "professional", "agent", "system"), issuer)
         ),
         **{f"DMP_TABLE_{name.upper()}": name for name in TABLES},
         **{f"DMP_BUCKET_{name.upper()}": f"dmp-{name}" for name in BUCKETS},
+        **{f"DMP_SECRET_{name.upper()}": arn for name, arn in secrets.items()},
         **{f"DMP_KEY_{name.upper()}": arn for name, arn in keys.items()},
     }

@@ -128,24 +128,18 @@ def _retention(stage: Stage) -> aws_s3.ObjectLockRetention:
 
 
 def secret(
-    scope: Construct, name: str, encryption: aws_kms.Key, stage: Stage
+    scope: Construct, name: str, spec: catalogue.Secret, encryption: aws_kms.Key, stage: Stage
 ) -> aws_secretsmanager.Secret:
     """64 random letters and digits, made by AWS and seen by nobody."""
     made = aws_secretsmanager.Secret(
         scope,
         name,
-        description=f"DMP {stage.name}: key of the pseudonyms under which identities are looked up",
+        description=f"DMP {stage.name}: {spec.purpose}",
         encryption_key=encryption,
         generate_secret_string=aws_secretsmanager.SecretStringGenerator(
             password_length=64, exclude_punctuation=True
         ),
         removal_policy=removal(stage),
     )
-    acknowledge(
-        made,
-        {
-            "AwsSolutions-SMG4": "The lookup keys of every record derive from this secret: "
-            "rotating it is a migration of the accounts table, not a schedule.",
-        },
-    )
+    acknowledge(made, {"AwsSolutions-SMG4": spec.unrotated})
     return made

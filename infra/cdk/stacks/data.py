@@ -37,8 +37,10 @@ class DataStack(Stack):
             kept = storage.bucket(within["buckets"], each, bucket, estate.keys[bucket.key], stage)
             estate.buckets[each] = kept
             CfnOutput(self, f"Bucket{pascal(each)}", value=kept.bucket_name)
-        for each, key in catalogue.SECRETS.items():
-            estate.secrets[each] = storage.secret(within["secrets"], each, estate.keys[key], stage)
+        for each, secret in catalogue.SECRETS.items():
+            estate.secrets[each] = storage.secret(
+                within["secrets"], each, secret, estate.keys[secret.key], stage
+            )
             CfnOutput(self, f"Secret{pascal(each)}", value=estate.secrets[each].secret_arn)
         for each in catalogue.BUSES:
             estate.buses[each] = aws_events.EventBus(

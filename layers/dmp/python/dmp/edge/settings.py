@@ -55,9 +55,9 @@ class Settings:
     def event_bus(self) -> str:
         return self.environment["DMP_EVENT_BUS"]
 
-    @property
-    def pseudonyms_secret(self) -> str:
-        return self.environment["DMP_SECRET_PSEUDONYMS"]
+    def secret(self, name: str) -> str:
+        """The secret's ARN."""
+        return self._named("SECRET", name)
 
     @property
     def api_url(self) -> str:

@@ -31,7 +31,7 @@ from dmp.domain.consents import (
 )
 from dmp.domain.traces import Trace
 from dmp.store.items import ConditionFailed, Item, decode, encode, is_conflict, put, transact
-from dmp.store.traces import trace_put
+from dmp.store.traces import Journal
 
 SETTINGS_SK = "SETTINGS"
 _ACTOR = "ACTOR#"
@@ -74,10 +74,10 @@ def settings_put(
 class Consents:
     """`usecases.grant_access.Consents` and `usecases.read_consents.Consents` on DynamoDB."""
 
-    def __init__(self, dynamodb: Any, table: str, traces_table: str) -> None:
+    def __init__(self, dynamodb: Any, table: str, journal: Journal) -> None:
         self._dynamodb = dynamodb
         self._table = table
-        self._traces = traces_table
+        self._journal = journal
 
     def about(self, record_id: str, professional: str | None) -> ActorConsents:
         """The decisions about one professional, or about the record itself; read consistently."""
@@ -127,7 +127,7 @@ class Consents:
                 put(self._table, _change_item(change), "attribute_not_exists(pk)")
                 for change in changes
             ),
-            trace_put(self._traces, trace),
+            self._journal.put(trace),
         ]
         try:
             transact(self._dynamodb, writes)

@@ -38,7 +38,7 @@ from dmp.store.items import (
     transact,
     update,
 )
-from dmp.store.traces import trace_put
+from dmp.store.traces import Journal
 from dmp.usecases.settle_upload import Settled
 
 _DOC = "DOC#"
@@ -117,10 +117,10 @@ def document_item(document: Document) -> Item:
 class Documents:
     """The documents of all records on DynamoDB."""
 
-    def __init__(self, dynamodb: Any, table: str, traces_table: str) -> None:
+    def __init__(self, dynamodb: Any, table: str, journal: Journal) -> None:
         self._dynamodb = dynamodb
         self._table = table
-        self._traces = traces_table
+        self._journal = journal
 
     def of(self, document_id: str) -> Document | None:
         """One document, read consistently; None for an unknown or impossible id."""
@@ -172,7 +172,7 @@ class Documents:
                 values_of={":now": int(document.submitted_at.timestamp())},
             ),
             put(self._table, document_item(document), "attribute_not_exists(pk)"),
-            trace_put(self._traces, trace),
+            self._journal.put(trace),
             *self._supersede(replaced, document),
         ]
         for attempt in range(_TRIES):
@@ -198,7 +198,7 @@ class Documents:
         writes = [
             self._onwards(document),
             put(self._table, _name_item(document), _OURS, values_of={":ulid": _ulid(document)}),
-            trace_put(self._traces, trace),
+            self._journal.put(trace),
         ]
         return self._moved(writes) is Settled.DONE
 
@@ -207,7 +207,7 @@ class Documents:
         writes = [
             self._onwards(document),
             put(self._table, _name_item(document), _OURS, values_of={":ulid": _ulid(document)}),
-            trace_put(self._traces, trace),
+            self._journal.put(trace),
             *self._supersede(replaced, document),
         ]
         return self._moved(writes)
@@ -218,7 +218,7 @@ class Documents:
         writes = [
             self._onwards(document),
             delete(self._table, key, _OURS, values_of={":ulid": _ulid(document)}),
-            trace_put(self._traces, trace),
+            self._journal.put(trace),
         ]
         moved = self._moved(writes)
         if moved is Settled.TAKEN:  # the name is somebody else's by now: leave it

@@ -20,7 +20,7 @@ from typing import Any
 from dmp.domain.notifications import Fact
 from dmp.domain.traces import Trace
 from dmp.store.items import ConditionFailed, put, transact, update, write
-from dmp.store.traces import trace_put
+from dmp.store.traces import Journal
 from dmp.usecases.notify_holder import Claim
 
 LEASE = timedelta(seconds=60)
@@ -33,11 +33,11 @@ KEPT = timedelta(days=30)
 class Notices:
     """`usecases.notify_holder.Notices` on DynamoDB."""
 
-    def __init__(self, dynamodb: Any, table: str, traces: str) -> None:
-        """`table` is that of accounts, `traces` that of traces."""
+    def __init__(self, dynamodb: Any, table: str, journal: Journal) -> None:
+        """`table` is that of accounts."""
         self._dynamodb = dynamodb
         self._table = table
-        self._traces = traces
+        self._journal = journal
 
     def claim(self, fact: Fact, channel: str, now: datetime) -> Claim:
         """Ours when nobody claimed it or the last claim lapsed unfinished."""
@@ -64,7 +64,7 @@ class Notices:
             values_of={":at": now.isoformat()},
         )
         try:
-            transact(self._dynamodb, [sent, trace_put(self._traces, trace)])
+            transact(self._dynamodb, [sent, self._journal.put(trace)])
         except ConditionFailed as error:
             if not (error.item and "sentAt" in error.item):
                 raise

@@ -57,7 +57,7 @@ from dmp.store.items import (
     write,
 )
 from dmp.store.pseudonyms import Pseudonyms
-from dmp.store.traces import trace_put
+from dmp.store.traces import Journal
 from dmp.usecases.open_record import Opening, Repeatable
 
 RECORD_SK = "RECORD"
@@ -205,11 +205,11 @@ class Register(Records):
     `usecases.ports.RecordFinder`."""
 
     def __init__(
-        self, dynamodb: Any, accounts: str, consents: str, traces: str, pseudonyms: Pseudonyms
+        self, dynamodb: Any, accounts: str, consents: str, journal: Journal, pseudonyms: Pseudonyms
     ) -> None:
         super().__init__(dynamodb, accounts)
         self._consents = consents
-        self._traces = traces
+        self._journal = journal
         self._pseudonyms = pseudonyms
 
     def find(self, ins: Ins) -> str | None:
@@ -248,7 +248,7 @@ class Register(Records):
             put(self._accounts, record_item(record), "attribute_not_exists(pk)"),
             put(self._accounts, {"pk": f"TRAITS#{traits}", "sk": record_pk(record.id), **found}),
             settings_put(self._consents, record.id, consent, record.opened_by, record.opened_at),
-            trace_put(self._traces, trace),
+            self._journal.put(trace),
         ]
         if repeatable:
             # First, so that its refusal is the one that is told.
@@ -314,10 +314,12 @@ def _answered(item: Mapping[str, Any], again: Opening) -> Opening:
 class Holders:
     """Binding patients to their records: `usecases.recognise_holder.Holders`."""
 
-    def __init__(self, dynamodb: Any, accounts: str, traces: str, pseudonyms: Pseudonyms) -> None:
+    def __init__(
+        self, dynamodb: Any, accounts: str, journal: Journal, pseudonyms: Pseudonyms
+    ) -> None:
         self._dynamodb = dynamodb
         self._accounts = accounts
-        self._traces = traces
+        self._journal = journal
         self._pseudonyms = pseudonyms
 
     def open_records_of(self, traits: Traits) -> int:
@@ -362,7 +364,7 @@ class Holders:
                     {"pk": f"SUBJECT#{holder}", "sk": "SUBJECT", "recordId": record.id},
                     "attribute_not_exists(pk)",
                 ),
-                trace_put(self._traces, trace),
+                self._journal.put(trace),
             ]
             try:
                 transact(self._dynamodb, writes)

@@ -1,5 +1,8 @@
 """The journal of accesses: written once, never changed.
 
+Each entry carries a mark, a keyed hash of all the rest of it: who can write to the table and does
+not hold the key can neither add an entry nor change one without being found out.
+
 Keys by example (table `traces`):
 
 | pk                      | sk            | what                                           |
@@ -12,19 +15,58 @@ The index `by-actor` (`actorKey`, `sk`) lists the acts of one actor by moment: `
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hmac
+import json
+from collections.abc import Callable, Mapping
 from datetime import datetime
+from decimal import Decimal
+from hashlib import sha256
 from typing import Any
 
 from dmp.domain.traces import Act, Mode, Outcome, Trace
 from dmp.store.items import ConditionFailed, Item, decode, put, write
 
 _PREFIX = "TRACE#"
+MARK = "mark"
 
 
-def trace_put(table: str, trace: Trace) -> dict[str, Any]:
-    """The trace as one write of a transaction: it is there, or nothing else is either."""
-    return put(table, _item(trace), "attribute_not_exists(pk)")
+class Journal:
+    """The table of the traces, and the key of the marks on its entries."""
+
+    def __init__(self, table: str, key: Callable[[], bytes]) -> None:
+        """`key` is asked at the first entry, and once."""
+        self.table = table
+        self._ask = key
+        self._key: bytes | None = None
+
+    def put(self, trace: Trace) -> dict[str, Any]:
+        """The trace as one write of a transaction: it is there, or nothing else is either."""
+        item = {name: value for name, value in _item(trace).items() if value is not None}
+        return put(self.table, {**item, MARK: self._mark(item)}, "attribute_not_exists(pk)")
+
+    def genuine(self, item: Mapping[str, Any]) -> bool:
+        """Whether a decoded item is as this service wrote it."""
+        told = {name: value for name, value in item.items() if name != MARK}
+        return hmac.compare_digest(str(item.get(MARK, "")), self._mark(told))
+
+    def _mark(self, item: Mapping[str, Any]) -> str:
+        if self._key is None:
+            self._key = self._ask()
+        return hmac.new(self._key, canonical(item), sha256).hexdigest()
+
+
+def canonical(item: Mapping[str, Any]) -> bytes:
+    """One form for one entry, whatever wrote or read it: what is hashed of an item."""
+    return json.dumps(
+        item, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=_plain
+    ).encode("utf-8")
+
+
+def _plain(value: object) -> int:
+    """A number as DynamoDB gives it; nothing else needs help."""
+    if isinstance(value, Decimal) and value == int(value):
+        return int(value)
+    raise TypeError(type(value).__name__)
 
 
 def trace_of_item(item: Mapping[str, Any]) -> Trace:
@@ -50,9 +92,9 @@ def trace_of_item(item: Mapping[str, Any]) -> Trace:
 class Traces:
     """`usecases.ports.Traces` on DynamoDB."""
 
-    def __init__(self, dynamodb: Any, table: str) -> None:
+    def __init__(self, dynamodb: Any, journal: Journal) -> None:
         self._dynamodb = dynamodb
-        self._table = table
+        self._journal = journal
 
     def write(self, trace: Trace) -> None:
         """One trace, before the answer. Any failure is raised: no trace, no disclosure.
@@ -60,7 +102,7 @@ class Traces:
         The client may have to send the same write twice when an answer got lost; what then
         stands there is this very trace, and that is success.
         """
-        one = trace_put(self._table, trace)
+        one = self._journal.put(trace)
         try:
             write(self._dynamodb, one)
         except ConditionFailed as error:
