@@ -7,7 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from dmp.domain.actors import Actor
-from dmp.domain.consents import ActorConsents, Settings
+from dmp.domain.consents import NO_TEAM, ActorConsents, CareTeam, Settings
 from dmp.domain.documents import Document
 from dmp.domain.records import Record
 from dmp.domain.traces import Mode
@@ -18,6 +18,9 @@ class Action(StrEnum):
 
     SEE_RECORD is the state of the record (status, channel, dates), not the holder's identity;
     FIND_RECORD is what TD0.2 tells who gives an exact INS: that it exists, and whether it is open.
+    KNOW_DOCUMENT is to learn from a trace that a document exists. WITHDRAW ends what was given to a
+    professional (an authorisation, the role of médecin traitant, a delegation); a block is lifted
+    by LIFT_BLOCK. Each change of a document's labels is an act of its own.
     """
 
     SEE_RECORD = "see-record"
@@ -27,22 +30,38 @@ class Action(StrEnum):
     PUBLISH_DOCUMENT = "publish-document"
     READ_HISTORY = "read-history"
     READ_CONSENTS = "read-consents"
+    READ_TRACES = "read-traces"
+    KNOW_DOCUMENT = "know-document"
     GRANT_AUTHORISATION = "grant-authorisation"
+    NAME_MEDECIN_TRAITANT = "name-medecin-traitant"
+    NAME_DELEGATE = "name-delegate"
     BLOCK_PROFESSIONAL = "block-professional"
+    LIFT_BLOCK = "lift-block"
+    WITHDRAW = "withdraw"
     CHANGE_SETTINGS = "change-settings"
+    MASK_DOCUMENT = "mask-document"
+    UNMASK_DOCUMENT = "unmask-document"
+    HIDE_FROM_PATIENT = "hide-from-patient"
+    SHOW_TO_PATIENT = "show-to-patient"
+    SHOW_TO_REPRESENTATIVES = "show-to-representatives"
+    GRADE_CONFIDENTIALITY = "grade-confidentiality"
+    ARCHIVE_DOCUMENT = "archive-document"
+    DELETE_DOCUMENT = "delete-document"
 
 
 @dataclass(frozen=True, slots=True)
 class Situation:
     """Everything that was read, at once and consistently, to decide one access.
 
-    `consents` are the holder's decisions about the acting professional (empty for anybody else).
+    `consents` are the holder's decisions about the acting professional (empty for anybody else),
+    `team` the authorised professionals of the structure where that professional acts.
     """
 
     record: Record
     consents: ActorConsents
     settings: Settings
     document: Document | None = None
+    team: CareTeam = NO_TEAM
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 
+from dmp.domain.identity import Traits
+
 DOCTOR = "10"
 MIDWIFE = "50"
 NURSE = "60"
@@ -56,6 +58,10 @@ class Person:
     birth_place: str
 
     kind = "patient"
+
+    @property
+    def traits(self) -> Traits:
+        return Traits(self.family_name, self.names, self.birth_date, self.sex, self.birth_place)
 
 
 class AgentRole(StrEnum):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from dmp.domain.ids import is_record_id
@@ -49,9 +49,35 @@ class AuthorisationState(StrEnum):
     VALID = "VALIDE"
 
 
+class ProofKind(StrEnum):
+    """How it is known that the patient agreed."""
+
+    SELF = "self"
+    """The holder, or who represents them, decided with their own token."""
+    DECLARED = "declared"
+    """The professional declares it, under their own token; the holder is told at once."""
+    VERIFIED = "verified"
+    """The professional verified it with the patient, on a date."""
+    DOCUMENT = "document"
+    """A document of this record holds it (a signed form)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What shows that the patient agreed: `at` the date of a verification, `document` the id of a
+    document of the same record."""
+
+    kind: ProofKind
+    at: datetime | None = None
+    document: str | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """One decision about one professional: since when, until when, recorded by whom."""
+    """One decision about one professional: since when, until when, recorded by whom.
+
+    `structure` is the FINESS of the structure where that professional acts, when it is known.
+    """
 
     kind: Kind
     since: datetime
@@ -59,6 +85,8 @@ class Decision:
     until: datetime | None = None
     active: bool = True
     version: int = 1
+    structure: str | None = None
+    proof: Proof | None = None
 
     def holds(self, now: datetime) -> bool:
         """Active and not past its end."""
@@ -101,6 +129,45 @@ class ActorConsents:
     def medecin_traitant(self, now: datetime) -> bool:
         held = self.of(Kind.MEDECIN_TRAITANT)
         return held is not None and held.holds(now)
+
+    def delegate(self, now: datetime) -> bool:
+        """Whether the holder gave this professional the rights of a médecin traitant."""
+        held = self.of(Kind.DELEGATE)
+        return held is not None and held.holds(now)
+
+    @property
+    def objected(self) -> bool:
+        """Whether an authorisation was taken back, or a block stands: no presumption then."""
+        granted, block = self.of(Kind.AUTHORISATION), self.of(Kind.BLOCK)
+        return (granted is not None and not granted.active) or (block is not None and block.active)
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """An authorised professional of a care team: since when and until when."""
+
+    professional: str
+    since: datetime
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CareTeam:
+    """The professionals of one structure whom the holder authorised on one record."""
+
+    members: tuple[Member, ...] = ()
+
+    def presumes(self, professional: str, now: datetime, lasting: timedelta) -> bool:
+        """Whether a colleague's authorisation, not older than `lasting`, still holds now."""
+        return any(
+            member.professional != professional
+            and member.since <= now < member.since + lasting
+            and (member.until is None or now < member.until)
+            for member in self.members
+        )
+
+
+NO_TEAM = CareTeam()
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,7 +53,8 @@ class Document:
     is the key of who sent it (`professional#8…`, `patient#…`, `feeder#ALIM_AM`); `resource` is
     the FHIR resource as it was sent, without its bytes and without what the server sets.
     `rejection` is the code and the sentence of an upload's refusal, apart by a colon;
-    `updated_at` the moment of the last change, for ETag's sister `meta.lastUpdated`.
+    `updated_at` the moment of the last change, for ETag's sister `meta.lastUpdated`; `archived`
+    puts it aside, for as long as somebody wishes.
     """
 
     id: str
@@ -75,6 +76,7 @@ class Document:
     version: int = 1
     updated_at: datetime | None = None
     replaces: str | None = None
+    archived: bool = False
 
     @property
     def listed(self) -> bool:

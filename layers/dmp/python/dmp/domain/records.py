@@ -84,6 +84,29 @@ class Contact:
         return held[0] if held else None
 
 
+class Basis(StrEnum):
+    """Why somebody represents the holder."""
+
+    PARENTAL_AUTHORITY = "parental-authority"
+    """Until the holder is of age."""
+    GUARDIANSHIP = "guardianship"
+    """By a judge's decision, until its end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Representative:
+    """Somebody who acts in the holder's name, known by their strict traits.
+
+    `until` is the end of a guardianship (None: none is known); parental authority ends by itself.
+    """
+
+    traits: Traits
+    basis: Basis
+    since: datetime
+    contact: Contact = field(default_factory=Contact)
+    until: datetime | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Record:
     """One person's record.
@@ -111,4 +134,5 @@ class Record:
     history: HistoryStatus = HistoryStatus.PENDING
     history_reason: str | None = None
     closed_at: datetime | None = None
+    representatives: tuple[Representative, ...] = ()
     version: int = 1

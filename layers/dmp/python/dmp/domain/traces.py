@@ -25,9 +25,20 @@ class Act(StrEnum):
     READ_CONTENT = "document.content"
     READ_HISTORY = "history.read"
     IMPORT_HISTORY = "history.import"
+    CHANGE_DOCUMENT = "document.change"
     CHANGE_CONSENT = "consent.change"
     READ_CONSENTS = "consent.search"
+    LIST_PATIENTS = "patient.list"
+    CHANGE_REPRESENTATIVES = "representative.change"
+    READ_TRACES = "trace.read"
+    EXPORT_TRACES = "trace.export"
+    READ_PREFERENCES = "preference.read"
+    CHANGE_PREFERENCES = "preference.change"
+    READ_EMERGENCIES = "emergency.list"
+    FOLLOW_EMERGENCY = "emergency.follow"
     NOTIFY = "holder.notify"
+    NOTIFY_PROFESSIONAL = "professional.notify"
+    REMIND_MAJORITY = "majority.remind"
 
 
 class Outcome(StrEnum):

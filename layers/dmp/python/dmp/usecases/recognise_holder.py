@@ -21,12 +21,6 @@ class Holders(Protocol):
         """Bind once; None when somebody else was quicker or the subject has a record already."""
 
 
-def traits_of(person: Person) -> Traits:
-    return Traits(
-        person.family_name, person.names, person.birth_date, person.sex, person.birth_place
-    )
-
-
 @dataclass(frozen=True, slots=True)
 class RecogniseHolder:
     """Strict traits, exactly one open record: anything else leaves the record as it is, and the
@@ -36,7 +30,7 @@ class RecogniseHolder:
 
     def __call__(self, person: Person, situation: Situation, now: datetime) -> Situation:
         record = situation.record
-        mine = traits_of(person)
+        mine = person.traits
         if (
             record.status is not RecordStatus.OPEN
             or not same_person(mine, record.traits)
