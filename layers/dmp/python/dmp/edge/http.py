@@ -38,6 +38,7 @@ View = Callable[..., Response]
 
 JSON_TYPES = ["application/json"]
 FHIR_TYPES = ["application/fhir+json", "application/json"]
+PATCH_TYPES = ["application/json-patch+json"]
 PRIVATE = {"Cache-Control": "no-store"}
 
 # Lambda takes 6 MB an event, and the gateway wraps the body once more in base64.
@@ -175,16 +176,20 @@ class HttpArea(Chalice):
             raise TooLarge
         return body
 
-    def document(self) -> dict[str, Any]:
-        """The JSON object of the body; Malformed when it is none."""
+    def json(self) -> Any:
+        """The JSON of the body; Malformed when it is none."""
         try:
-            told = json.loads(
+            return json.loads(
                 self.bytes().decode("utf-8-sig"),  # some partners send a byte order mark
                 parse_constant=_no_constant,
                 object_pairs_hook=_once,
             )
         except (ValueError, RecursionError):
             raise Malformed(Fault("body", "json", "not readable as JSON in UTF-8")) from None
+
+    def document(self) -> dict[str, Any]:
+        """The JSON object of the body; Malformed when it is none."""
+        told = self.json()
         if not isinstance(told, dict):
             raise Malformed(Fault("body", "json", "not a JSON object"))
         return told
