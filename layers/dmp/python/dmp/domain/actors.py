@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 
-from dmp.domain.identity import Traits
+from dmp.domain.identity import Traits, fold
 
 DOCTOR = "10"
 MIDWIFE = "50"
 NURSE = "60"
 PHARMACIST = "21"
-_LEAST_REASON = 10
+LEAST_LETTERS = 10
+LEAST_DIFFERENT = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +116,12 @@ def key_of(actor: Actor) -> str:
 
 
 def gives_reason(professional: Professional) -> bool:
-    """Whether the emergency reason is one: fewer than ten letters is no reason."""
+    """Whether the emergency reason has substance: ten letters at least, of five kinds at least.
+
+    Case and accents make no difference; digits, blanks and signs count for nothing. Whether the
+    words are true is for people, who follow every emergency up (`domain.emergencies`). *Assumed.*
+    """
     reason = professional.emergency_reason or ""
-    return sum(character.isalpha() for character in reason) >= _LEAST_REASON
+    letters = sum(character.isalpha() for character in reason)
+    different = set(fold(reason)) - {" "}
+    return letters >= LEAST_LETTERS and len(different) >= LEAST_DIFFERENT
