@@ -2,10 +2,11 @@
 
     python -m infra.cdk.policies --check
 
-Cedar files are valid against their schema, formatted, and each policy has an `@id` of its own and
-one sentence above it; every prohibition stands in `00_guardrails.cedar` and nothing else does;
-the matrix is complete, of the version that its content names, and knows the sourced cells; the
-durations are whole days. `--write` formats the Cedar files and stamps the matrix.
+Cedar files are valid against their schema, formatted, and each policy has an `@id` of its own, one
+sentence above it and the same in French (`@fr`); every prohibition stands in `00_guardrails.cedar`
+and nothing else does; the matrix is complete, of the version that its content names, and knows the
+sourced cells; durations and parameters are whole figures that say where they come from.
+`--write` formats the Cedar files and stamps the matrix.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import json
 import re
 import sys
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 
 import cedarpy
@@ -28,9 +30,12 @@ ROWS = ("type", "class", "other")
 _WIDTH = 100
 _FIXED = ["row", "code", "class", "label"]
 _POLICY = re.compile(
-    r'(?P<sentences>(?:^//[^\n]*\n)*)(?:^@id\("(?P<id>[^"]*)"\)\n)?^(?P<effect>permit|forbid)\b',
+    r'(?P<sentences>(?:^//[^\n]*\n)*)(?:^@id\("(?P<id>[^"]*)"\)\n)?(?:^@fr\("(?P<fr>[^"]*)"\)\n)?'
+    r"^(?P<effect>permit|forbid)\b",
     re.MULTILINE,
 )
+# A capital, a few words, a full stop.
+_SENTENCE = re.compile(r"[A-ZÀ-Ý]\S* \S.*[^\s.]\.")
 
 
 def problems(layer: Path = LAYER) -> list[str]:
@@ -61,9 +66,33 @@ def formatted(text: str) -> str:
     return cedarpy.format_policies(text, _WIDTH, 2)
 
 
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A policy as lawyers and patients read it: its `@id`, whether it forbids, and its sentence in
+    English (the comment above it) and in French (`@fr`)."""
+
+    id: str
+    forbids: bool
+    english: str
+    french: str
+
+
+def rules(text: str) -> list[Rule]:
+    """The policies of a Cedar file, in order; what one lacks is empty."""
+    return [
+        Rule(
+            found["id"] or "",
+            found["effect"] == "forbid",
+            " ".join(line.removeprefix("//").strip() for line in found["sentences"].splitlines()),
+            found["fr"] or "",
+        )
+        for found in _POLICY.finditer(text)
+    ]
+
+
 def ids(text: str) -> list[str]:
     """The `@id` of each policy, in order; empty for one without."""
-    return [found["id"] or "" for found in _POLICY.finditer(text)]
+    return [rule.id for rule in rules(text)]
 
 
 def _valid(cedar: dict[str, str], schema: str) -> list[str]:
@@ -92,6 +121,8 @@ def _formed(name: str, text: str) -> list[str]:
             found.append(f"{at}: a policy has an @id")
         if policy["sentences"].count("\n") != 1:
             found.append(f"{at}: a policy has one sentence above it")
+        if not _SENTENCE.fullmatch(policy["fr"] or ""):
+            found.append(f"{at}: a policy has its sentence in French (@fr), with its full stop")
         if (policy["effect"] == "forbid") is not (name == GUARDRAILS):
             found.append(f"{at}: prohibitions stand in {GUARDRAILS}, permissions elsewhere")
     if len(_POLICY.findall(text)) != len(cedarpy.PolicySet.from_str(text)):

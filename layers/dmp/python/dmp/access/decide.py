@@ -7,7 +7,8 @@ skipped prohibition must not open anything.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from importlib.resources import files
 from typing import Any
 
@@ -15,9 +16,11 @@ from cedarpy import AuthzResult, Decision, PolicySet, Schema, is_authorized_batc
 
 from dmp.access import facts
 from dmp.access.matrix import Matrix, load_matrix
-from dmp.domain.access import Action, Answer, Question
+from dmp.access.parameters import load_parameters
+from dmp.domain.access import DOCUMENT_ACTIONS, Action, Answer, Question
 from dmp.domain.actors import key_of
 from dmp.domain.documents import Document, Visibility
+from dmp.domain.parameters import Parameters
 
 EVALUATION_ERROR = "evaluation-error"
 """The rule id of an answer that could not be worked out."""
@@ -26,7 +29,7 @@ NO_PERMISSION = "no-permission"
 """The rule id of a refusal that no prohibition explains: nothing permits it."""
 
 NO_DOCUMENT = "no-document"
-"""The rule id of a refusal to read a document that is not there."""
+"""The rule id of a refusal about a document that is not there."""
 
 _HIDDEN = frozenset(
     {
@@ -47,21 +50,50 @@ def schema_text() -> str:
     return files("dmp_policies").joinpath("schema.cedarschema").read_text("utf-8")
 
 
+Alarm = Callable[[str], None]
+"""Told the action (never data) of a question that could not be worked out."""
+
+
 class CedarDecisions:
     """The decisions of the policies given, by default those in force."""
 
-    def __init__(self, policies: str | None = None, matrix: Matrix | None = None) -> None:
+    def __init__(
+        self,
+        policies: str | None = None,
+        matrix: Matrix | None = None,
+        parameters: Parameters | None = None,
+        alarm: Alarm | None = None,
+    ) -> None:
         self._policies = PolicySet.from_str(policies_text() if policies is None else policies)
         self._schema = Schema.from_str(schema_text())
         self._matrix = matrix or load_matrix()
+        self._parameters = parameters or load_parameters()
+        self._alarm = alarm
 
     def decide(self, question: Question) -> Answer:
-        """The answer to one question; of READ_DOCUMENT and PUBLISH_DOCUMENT on `document`."""
-        if question.action is Action.READ_DOCUMENT:
+        """The answer to one question; of DOCUMENT_ACTIONS and PUBLISH_DOCUMENT on `document`."""
+        if question.action in DOCUMENT_ACTIONS:
             document = question.document or question.situation.document
             if document is None:
                 return Answer(allowed=False, rules=(NO_DOCUMENT,), matrix=self._matrix.version)
             return self.visible(question, [document])[0]
+        try:
+            return self._of_record(question)
+        except Exception:  # noqa: BLE001 - whatever keeps the rules from being read refuses
+            return self._error(question.action)
+
+    def visible(self, question: Question, documents: Sequence[Document]) -> list[Answer]:
+        """May the actor do this to each of these documents? One answer per document, in order;
+        decided once per distinct signature. An action that is not about a document asks whether
+        the actor may read them."""
+        if not documents:
+            return []
+        try:
+            return self._of_documents(question, documents)
+        except Exception:  # noqa: BLE001 - whatever keeps the rules from being read refuses
+            return [self._error(question.action)] * len(documents)
+
+    def _of_record(self, question: Question) -> Answer:
         resource = (
             facts.deposit(question.document)
             if question.action is Action.PUBLISH_DOCUMENT and question.document
@@ -71,13 +103,12 @@ class CedarDecisions:
             question.actor, *facts.REIMBURSEMENTS, self._matrix
         )
         actor = facts.principal(question.actor)
-        given = facts.context(question, matrix=opened)
+        given = facts.context(question, self._parameters, matrix=opened)
         asked = facts.request(actor, question.action, resource, given)
-        return self._answers([asked], [actor, resource])[0]
+        return self._answers(question.action, [asked], [actor, resource])[0]
 
-    def visible(self, question: Question, documents: Sequence[Document]) -> list[Answer]:
-        """May the actor read each of these documents? One answer per document, in order; decided
-        once per distinct signature."""
+    def _of_documents(self, question: Question, documents: Sequence[Document]) -> list[Answer]:
+        action = question.action if question.action in DOCUMENT_ACTIONS else Action.READ_DOCUMENT
         me = key_of(question.actor)
         opened: dict[tuple[str, str | None], bool] = {}
         seen: list[facts.Signature] = []
@@ -87,39 +118,40 @@ class CedarDecisions:
                 opened[kind] = facts.opened(question.actor, *kind, self._matrix)
             seen.append(facts.signature(document, me, opened=opened[kind]))
         distinct = {one: f"signature-{number}" for number, one in enumerate(dict.fromkeys(seen))}
-        if not distinct:
-            return []
         actor = facts.principal(question.actor)
         contexts = {
-            matrix: facts.context(question, matrix=matrix)
+            matrix: facts.context(question, self._parameters, matrix=matrix)
             for matrix in {one[0] for one in distinct}
         }
         entities = [facts.lying(name, one, me) for one, name in distinct.items()]
         asked = [
-            facts.request(actor, Action.READ_DOCUMENT, entity, contexts[one[0]])
+            facts.request(actor, action, entity, contexts[one[0]])
             for entity, one in zip(entities, distinct, strict=True)
         ]
-        answers = self._answers(asked, [actor, *entities])
+        answers = self._answers(action, asked, [actor, *entities])
         by_signature = {
             one: _warned(answer, one) for one, answer in zip(distinct, answers, strict=True)
         }
         return [by_signature[one] for one in seen]
 
-    def _answers(self, asked: list[facts.Json], entities: list[facts.Json]) -> list[Answer]:
-        try:
-            results = is_authorized_batch(asked, self._policies, entities, self._schema)
-        except Exception:  # noqa: BLE001 - whatever keeps the rules from being read refuses
-            return [self._error()] * len(asked)
-        return [self._answer(result) for result in results]
+    def _answers(
+        self, action: Action, asked: list[facts.Json], entities: list[facts.Json]
+    ) -> list[Answer]:
+        results = is_authorized_batch(asked, self._policies, entities, self._schema)
+        return [self._answer(action, result) for result in results]
 
-    def _answer(self, result: AuthzResult) -> Answer:
+    def _answer(self, action: Action, result: AuthzResult) -> Answer:
         if result.diagnostics.errors or result.decision is Decision.NoDecision:
-            return self._error()
+            return self._error(action)
         named: dict[str, Any] = result.diagnostics.id_annotations_by_reason
         rules = tuple(sorted(named.values())) or (NO_PERMISSION,)
         return Answer(allowed=result.allowed, rules=rules, matrix=self._matrix.version)
 
-    def _error(self) -> Answer:
+    def _error(self, action: Action) -> Answer:
+        if self._alarm is not None:
+            # An alarm that fails opens nothing either.
+            with suppress(Exception):
+                self._alarm(action.value)
         return Answer(allowed=False, rules=(EVALUATION_ERROR,), matrix=self._matrix.version)
 
 

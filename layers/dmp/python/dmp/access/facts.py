@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from dmp.access.matrix import Matrix
-from dmp.domain.access import Action, Question
+from dmp.domain.access import Action, Question, is_delegate, is_medecin_traitant, presumed
 from dmp.domain.actors import (
     Actor,
     Agent,
@@ -16,11 +16,13 @@ from dmp.domain.actors import (
     gives_reason,
     key_of,
 )
-from dmp.domain.documents import Document, Visibility
+from dmp.domain.documents import Document, DocumentStatus, Stage, Visibility
+from dmp.domain.majority import represents
+from dmp.domain.parameters import Parameters
 from dmp.domain.records import RecordStatus
 
 Json = dict[str, Any]
-Signature = tuple[bool, frozenset[Visibility], bool, str, str]
+Signature = tuple[bool, frozenset[Visibility], bool, Stage, DocumentStatus]
 """What the policies see of a document that lies in the record: whether the matrix opens its type
 to the actor, its visibility codes, whether the actor sent it, its stage and its status."""
 
@@ -65,8 +67,8 @@ def signature(document: Document, me: str, *, opened: bool) -> Signature:
         opened,
         document.visibility,
         document.author == me,
-        document.stage.value,
-        document.status.value,
+        document.stage,
+        document.status,
     )
 
 
@@ -84,8 +86,8 @@ def lying(name: str, seen: Signature, me: str) -> Json:
         {
             "visibility": [code.value for code in visibility],
             "author": me if mine else "",
-            "stage": stage,
-            "status": status,
+            "stage": stage.value,
+            "status": status.value,
         },
     )
 
@@ -99,22 +101,26 @@ def record(question: Question) -> Json:
     return _entity("Record", question.situation.record.id, {})
 
 
-def context(question: Question, *, matrix: bool) -> Json:
+def context(question: Question, parameters: Parameters, *, matrix: bool) -> Json:
     """What is true of this access, at this moment."""
-    found = question.situation
+    found, actor, now = question.situation, question.actor, question.now
     told: Json = {
         "mode": question.mode.value,
         "record": {
             "open": found.record.status is RecordStatus.OPEN,
+            "represented": isinstance(actor, Person)
+            and represents(actor, found.record, now, parameters.majority),
             "openedBy": found.record.opened_by,
             "opposesBreakGlass": found.settings.opposes_break_glass,
             "opposesCentre15": found.settings.opposes_centre_15,
             "showsMaskedInEmergency": found.settings.masked_in_emergency,
         },
         "consent": {
-            "blocked": found.consents.blocked(question.now),
-            "authorisation": found.consents.authorisation(question.now).value,
-            "medecinTraitant": found.consents.medecin_traitant(question.now),
+            "blocked": found.consents.blocked(now),
+            "authorisation": found.consents.authorisation(now).value,
+            "careTeam": presumed(found, actor, now, parameters),
+            "medecinTraitant": is_medecin_traitant(found, actor, now),
+            "delegate": is_delegate(found, actor, now),
         },
         "matrix": matrix,
     }

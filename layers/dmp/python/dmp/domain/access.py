@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from dmp.domain.actors import Actor
-from dmp.domain.consents import NO_TEAM, ActorConsents, CareTeam, Settings
+from dmp.domain.actors import DOCTOR, Actor, Professional
+from dmp.domain.consents import NO_TEAM, ActorConsents, AuthorisationState, CareTeam, Settings
 from dmp.domain.documents import Document
+from dmp.domain.parameters import Parameters
 from dmp.domain.records import Record
 from dmp.domain.traces import Mode
 
@@ -47,6 +48,22 @@ class Action(StrEnum):
     GRADE_CONFIDENTIALITY = "grade-confidentiality"
     ARCHIVE_DOCUMENT = "archive-document"
     DELETE_DOCUMENT = "delete-document"
+
+
+DOCUMENT_CHANGES = frozenset(
+    {
+        Action.MASK_DOCUMENT,
+        Action.UNMASK_DOCUMENT,
+        Action.HIDE_FROM_PATIENT,
+        Action.SHOW_TO_PATIENT,
+        Action.SHOW_TO_REPRESENTATIVES,
+        Action.GRADE_CONFIDENTIALITY,
+        Action.ARCHIVE_DOCUMENT,
+        Action.DELETE_DOCUMENT,
+    }
+)
+DOCUMENT_ACTIONS = DOCUMENT_CHANGES | {Action.READ_DOCUMENT, Action.KNOW_DOCUMENT}
+"""What is asked of a document that lies in the record."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,3 +110,40 @@ class Answer:
     rules: tuple[str, ...]
     matrix: str
     hidden_from_others: bool = False
+
+
+def presumed(situation: Situation, actor: Actor, now: datetime, parameters: Parameters) -> bool:
+    """Whether a colleague's authorisation stands for this professional's own: same structure,
+    not older than the care team's term, and no objection [arrêté du 26 octobre 2023]."""
+    return (
+        isinstance(actor, Professional)
+        and not situation.consents.objected
+        and situation.team.presumes(actor.id, now, parameters.care_team)
+    )
+
+
+def authorisation_state(
+    situation: Situation, actor: Actor, now: datetime, parameters: Parameters
+) -> AuthorisationState:
+    """What TD0.2 says of a professional: their own authorisation, or the one that their care team
+    presumes, which is VALIDE too; a block beats both. Anybody else has none."""
+    if not isinstance(actor, Professional):
+        return AuthorisationState.NONE
+    own = situation.consents.authorisation(now)
+    if own is AuthorisationState.FORBIDDEN or not presumed(situation, actor, now, parameters):
+        return own
+    return AuthorisationState.VALID
+
+
+def is_medecin_traitant(situation: Situation, actor: Actor, now: datetime) -> bool:
+    """Whether the holder's médecin traitant acts: the role counts for doctors only."""
+    return (
+        isinstance(actor, Professional)
+        and actor.profession == DOCTOR
+        and situation.consents.medecin_traitant(now)
+    )
+
+
+def is_delegate(situation: Situation, actor: Actor, now: datetime) -> bool:
+    """Whether somebody acts to whom the holder gave the médecin traitant's rights."""
+    return isinstance(actor, Professional) and situation.consents.delegate(now)
