@@ -40,11 +40,15 @@ class Queue:
     attempts: int = 5
 
 
-KEYS = ("identity", "clinical", "audit")
+KEYS = ("identity", "clinical", "audit", "signing")
+SIGNING_KEYS = ("signing",)
+"""Of the keys, those that sign (ECDSA on P-256) and encrypt nothing."""
 
 TABLES = {
     "accounts": Table("identity", stream=True),
-    "consents": Table("identity", stream=True),
+    "consents": Table(
+        "identity", stream=True, indexes=(("by-professional", "professional", "authorisedAt"),)
+    ),
     "documents": Table("clinical", stream=True),
     "history": Table("clinical", stream=True),
     "traces": Table("audit", stream=True, indexes=(("by-actor", "actorKey", "sk"),)),

@@ -195,7 +195,10 @@ def test_quarantine_forgets_after_a_week(assembly):
 def test_keys_rotate(assembly):
     keys = assembly.properties("AWS::KMS::Key")
     assert len(keys) == len(catalogue.KEYS) + 1  # and the one of the alarms' topic
-    assert all(each["EnableKeyRotation"] for each in keys.values())
+    signing = [each for each in keys.values() if each.get("KeyUsage") == "SIGN_VERIFY"]
+    assert len(signing) == len(catalogue.SIGNING_KEYS)
+    assert {each["KeySpec"] for each in signing} == {"ECC_NIST_P256"}
+    assert all(each["EnableKeyRotation"] for each in keys.values() if each not in signing)
 
 
 def test_secrets_are_random_and_encrypted_under_their_key(assembly):

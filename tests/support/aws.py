@@ -13,7 +13,11 @@ from contextlib import contextmanager
 
 import boto3
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
+from cryptography.hazmat.primitives.hashes import SHA256
 from moto import mock_aws
+from moto.kms.utils import ECDSAPrivateKey
 
 import dmp.edge.settings
 from dmp.store import aws
@@ -21,6 +25,10 @@ from dmp.store.traces import Journal
 
 REGION = "eu-west-3"
 TABLES = ("accounts", "consents", "documents", "history", "traces", "statistics", "directory")
+INDEXES = {
+    "consents": (("by-professional", "professional", "authorisedAt"),),
+    "traces": (("by-actor", "actorKey", "sk"),),
+}
 SECRETS = ("pseudonyms", "journal")
 JOURNAL = Journal("traces", lambda: b"j" * 64)
 BUCKETS = ("quarantine", "vault", "landing", "history", "audit")
@@ -33,12 +41,19 @@ def account() -> Iterator[dict[str, str]]:
         patch.setenv("AWS_ACCESS_KEY_ID", "test")
         patch.setenv("AWS_SECRET_ACCESS_KEY", "test")
         patch.setenv("AWS_DEFAULT_REGION", REGION)
+        patch.setattr(ECDSAPrivateKey, "sign", _sign)
         _forget()
         environment = _made()
         for name, value in environment.items():
             patch.setenv(name, value)
         yield environment
         _forget()
+
+
+def _sign(key: ECDSAPrivateKey, message: bytes, _algorithm: str) -> bytes:
+    """moto passes over `MessageType`; this service sends digests and nothing else."""
+    signature: bytes = key.private_key.sign(message, ec.ECDSA(Prehashed(SHA256())))
+    return signature
 
 
 def _forget() -> None:
@@ -58,24 +73,27 @@ def _forget() -> None:
 def _made() -> dict[str, str]:
     dynamodb, s3 = boto3.client("dynamodb"), boto3.client("s3")
     for name in TABLES:
-        by_actor = {
-            "IndexName": "by-actor",
-            "KeySchema": [
-                {"AttributeName": "actorKey", "KeyType": "HASH"},
-                {"AttributeName": "sk", "KeyType": "RANGE"},
-            ],
-            "Projection": {"ProjectionType": "ALL"},
-        }
-        keys = ["pk", "sk"] + (["actorKey"] if name == "traces" else [])
+        indexes = [
+            {
+                "IndexName": index,
+                "KeySchema": [
+                    {"AttributeName": partition, "KeyType": "HASH"},
+                    {"AttributeName": sort, "KeyType": "RANGE"},
+                ],
+                "Projection": {"ProjectionType": "ALL"},
+            }
+            for index, partition, sort in INDEXES.get(name, ())
+        ]
+        keys = {"pk", "sk"} | {key for _, *both in INDEXES.get(name, ()) for key in both}
         dynamodb.create_table(
             TableName=name,
             BillingMode="PAY_PER_REQUEST",
-            AttributeDefinitions=[{"AttributeName": k, "AttributeType": "S"} for k in keys],
+            AttributeDefinitions=[{"AttributeName": k, "AttributeType": "S"} for k in sorted(keys)],
             KeySchema=[
                 {"AttributeName": "pk", "KeyType": "HASH"},
                 {"AttributeName": "sk", "KeyType": "RANGE"},
             ],
-            **({"GlobalSecondaryIndexes": [by_actor]} if name == "traces" else {}),
+            **({"GlobalSecondaryIndexes": indexes} if indexes else {}),
         )
     for name in BUCKETS:
         s3.create_bucket(
@@ -85,6 +103,9 @@ def _made() -> dict[str, str]:
     keys = {
         name: kms.create_key()["KeyMetadata"]["Arn"] for name in ("identity", "clinical", "audit")
     }
+    keys["signing"] = kms.create_key(KeySpec="ECC_NIST_P256", KeyUsage="SIGN_VERIFY")[
+        "KeyMetadata"
+    ]["Arn"]
     secrets = {
         name: boto3.client("secretsmanager").create_secret(Name=name, SecretString=name[0] * 64)[
             "ARN"

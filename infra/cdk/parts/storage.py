@@ -31,6 +31,20 @@ def key(scope: Construct, name: str, stage: Stage) -> aws_kms.Key:
     )
 
 
+def signing_key(scope: Construct, name: str, stage: Stage) -> aws_kms.Key:
+    """An asymmetric key for ES256. KMS rotates none of that kind: what it signed is checked against
+    its public key for as long as it is kept, and a new key is a deployment."""
+    return aws_kms.Key(
+        scope,
+        name,
+        alias=f"alias/dmp-{stage.name}-{name}",
+        description=f"DMP {stage.name}: {name}",
+        key_spec=aws_kms.KeySpec.ECC_NIST_P256,
+        key_usage=aws_kms.KeyUsage.SIGN_VERIFY,
+        removal_policy=removal(stage),
+    )
+
+
 def table(
     scope: Construct, name: str, spec: catalogue.Table, encryption: aws_kms.Key, stage: Stage
 ) -> aws_dynamodb.Table:

@@ -27,7 +27,8 @@ class DataStack(Stack):
             for kind in ("keys", "tables", "buckets", "secrets", "buses")
         }
         for each in catalogue.KEYS:
-            estate.keys[each] = storage.key(within["keys"], each, stage)
+            make = storage.signing_key if each in catalogue.SIGNING_KEYS else storage.key
+            estate.keys[each] = make(within["keys"], each, stage)
             CfnOutput(self, f"Key{pascal(each)}", value=estate.keys[each].key_arn)
         for each, table in catalogue.TABLES.items():
             made = storage.table(within["tables"], each, table, estate.keys[table.key], stage)
