@@ -1,12 +1,19 @@
 """Functions run as in AWS: errors by class, warm environments, layers, nothing of the machine."""
 
+import ast
 import json
 import os
 import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
+from hashlib import sha256
 
 import pytest
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from infra.local.patches.workers import MOST
 from tests.support.local_stack import probe_cloud  # noqa: F401
@@ -160,6 +167,27 @@ def test_a_function_writes_to_an_encrypted_bucket_with_its_rights(probe_cloud, c
         arguments={"Bucket": probe_cloud.content["buckets"]["vault"], "Key": "reach/1"},
     )
     assert refused == {"error": "AccessDenied"}
+
+
+def test_a_function_signs_digests_with_the_key_that_it_may_sign_with(probe_cloud, call):  # noqa: F811
+    stack = probe_cloud.client("cloudformation").describe_stacks(StackName="dmp-probe")["Stacks"][0]
+    arns = {one["OutputKey"]: one["OutputValue"] for one in stack["Outputs"]}
+    sign = {"Message": "d" * 32, "MessageType": "DIGEST", "SigningAlgorithm": "ECDSA_SHA_256"}
+    _, signed = call(
+        "Reach", service="kms", call="sign", arguments={"KeyId": arns["SigningKeyArn"], **sign}
+    )
+    _, published = call(
+        "Reach", service="kms", call="get_public_key", arguments={"KeyId": arns["SigningKeyArn"]}
+    )
+    key = load_der_public_key(ast.literal_eval(published["ok"]["PublicKey"]))
+    signature = ast.literal_eval(signed["ok"]["Signature"])
+    key.verify(signature, b"d" * 32, ec.ECDSA(Prehashed(SHA256())))
+    with pytest.raises(InvalidSignature):
+        key.verify(signature, sha256(b"d" * 32).digest(), ec.ECDSA(Prehashed(SHA256())))
+    for other in ({"KeyId": arns["KeyArn"], **sign}, {"KeyId": arns["KeyArn"]}):
+        verb = "sign" if "Message" in other else "get_public_key"
+        _, refused = call("Reach", service="kms", call=verb, arguments=other)
+        assert refused == {"error": "AccessDeniedException"}
 
 
 def test_a_reference_to_a_secret_is_its_arn(probe_cloud, call):  # noqa: F811

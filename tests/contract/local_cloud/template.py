@@ -141,6 +141,8 @@ def _functions(code):
             ("s3:PutObject", {"Fn::Sub": "${Bucket.Arn}/*"}),
             ("s3:GetObject", {"Fn::Sub": "${Bucket.Arn}/*"}),
             ("kms:GenerateDataKey", _att("Key")),
+            ("kms:Sign", _att("SigningKey")),
+            ("kms:GetPublicKey", _att("SigningKey")),
             ("sqs:SendMessage", _att("Facts")),
             ("lambda:InvokeFunction", "*"),
         ),
@@ -148,25 +150,30 @@ def _functions(code):
     }
 
 
-def _data():
+def _key(**properties):
     return {
-        "Key": {
-            "Type": "AWS::KMS::Key",
-            "Properties": {
-                "EnableKeyRotation": True,
-                "KeyPolicy": {
-                    "Version": "2012-10-17",
-                    "Statement": [
-                        {
-                            "Effect": "Allow",
-                            "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"},
-                            "Action": "kms:*",
-                            "Resource": "*",
-                        }
-                    ],
-                },
+        "Type": "AWS::KMS::Key",
+        "Properties": {
+            **properties,
+            "KeyPolicy": {
+                "Version": "2012-10-17",
+                "Statement": [
+                    {
+                        "Effect": "Allow",
+                        "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"},
+                        "Action": "kms:*",
+                        "Resource": "*",
+                    }
+                ],
             },
         },
+    }
+
+
+def _data():
+    return {
+        "Key": _key(EnableKeyRotation=True),
+        "SigningKey": _key(KeySpec="ECC_NIST_P256", KeyUsage="SIGN_VERIFY"),
         "Secret": {
             "Type": "AWS::SecretsManager::Secret",
             "Properties": {"GenerateSecretString": {"PasswordLength": 44}},
@@ -543,6 +550,7 @@ def _outputs():
         "ApiId": {"Ref": "Rest"},
         "ApiStage": {"Ref": "Stage"},
         "KeyArn": _att("Key"),
+        "SigningKeyArn": _att("SigningKey"),
         "SecretRef": {"Ref": "Secret"},
         "IssuersGiven": {"Ref": "Issuers"},
         "UrlGiven": {"Ref": "PublicUrl"},
