@@ -271,3 +271,25 @@ def test_a_redirection_keeps_its_method_and_is_kept_by_nobody(area):
     status, _, headers = ask(area, "GET", "/elsewhere")
     assert (status, headers["Location"]) == (307, "https://vault.test/x")
     assert headers["Cache-Control"] == "no-store"
+
+
+@pytest.mark.parametrize(
+    ("told", "version"),
+    [(None, None), ("*", None), ('W/"3"', 3), ('"3"', 3), (' W/"12" ', 12)],
+)
+def test_if_match_names_a_version_strong_or_weak(area, told, version):
+    seen = []
+    area.route("/versions", methods=["PUT"])(
+        lambda: seen.append(area.expected_version) or json_answer({})
+    )
+    assert ask(area, "PUT", "/versions", body={}, **({"If-Match": told} if told else {}))[0] == 200
+    assert seen == [version]
+
+
+@pytest.mark.parametrize("told", ["3", 'W/3"', 'W/"x"', 'W/"1", W/"2"', 'w/"1"', "new"])
+def test_an_if_match_that_cannot_be_read_is_no_condition_that_holds(area, told):
+    area.route("/versions", methods=["PUT"])(
+        lambda: json_answer({"version": area.expected_version})
+    )
+    status, body, _ = ask(area, "PUT", "/versions", body={}, **{"If-Match": told})
+    assert (status, body["errors"][0]["field"]) == (400, "If-Match")

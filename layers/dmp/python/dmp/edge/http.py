@@ -44,6 +44,9 @@ PRIVATE = {"Cache-Control": "no-store"}
 # Lambda takes 6 MB an event, and the gateway wraps the body once more in base64.
 _MAX_BODY = 4_600_000
 
+# Compared as FHIR does: a weak tag names a version as well as a strong one [FHIR R4 http.html].
+_TAG = re.compile(r'(?:W/)?"(?P<version>[0-9]{1,9})"')
+
 # What Chalice answers by itself, before a view is reached.
 _CHALICE_ERRORS: dict[str, type[DmpError]] = {
     "MethodNotAllowedError": NotAllowed,
@@ -164,6 +167,21 @@ class HttpArea(Chalice):
         `Prefer: handling=strict`]."""
         told = re.split(r"[,;]", (self.header("prefer") or "").lower())
         return "handling=strict" in {preference.replace(" ", "") for preference in told}
+
+    @property
+    def expected_version(self) -> int | None:
+        """The version that `If-Match` names (`W/"3"`); None without the header, or for `*`.
+
+        Malformed for what is none of our tags: a condition that cannot be read is not one that
+        holds.
+        """
+        told = (self.header("if-match") or "*").strip()
+        if told == "*":
+            return None
+        found = _TAG.fullmatch(told)
+        if found is None:
+            raise Malformed(Fault("If-Match", "etag", 'one version, as W/"1"'))
+        return int(found["version"])
 
     def bytes(self) -> bytes:
         """The body's bytes as they are; UnsupportedMedia for a coded body (gzip), TooLarge over
