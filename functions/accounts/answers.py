@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
 from dmp.domain.access import Situation
 from dmp.domain.actors import Actor, Person, Professional
 from dmp.domain.identity import Ins, Traits
-from dmp.domain.records import Record, RecordStatus
+from dmp.domain.records import Record, RecordStatus, Representative
 from dmp.edge.warnings import warnings
 from dmp.usecases.open_record import Opening
+from dmp.usecases.read_representatives import Shown
 
 AUTHORISATION_STATE = "urn:dmp:authorisation-state"
 
@@ -32,6 +34,16 @@ def opening(done: Opening, language: str) -> dict[str, Any]:
     if done.warnings:
         told["warnings"] = warnings(done.warnings, language)
     return told
+
+
+def representatives(shown: Iterable[Shown]) -> dict[str, Any]:
+    """`messages.RepresentativesAnswer`."""
+    return {"representatives": [_representative(one) for one in shown]}
+
+
+def representative(one: Representative) -> dict[str, Any]:
+    """`messages.RepresentativeAnswer`, to who just named them."""
+    return _representative(Shown(one, acting=True, named=True))
 
 
 def patient(
@@ -59,6 +71,27 @@ def patient(
 def instant(moment: datetime) -> str:
     """`2026-03-14T09:26:53.589Z`."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _representative(shown: Shown) -> dict[str, Any]:
+    one = shown.representative
+    told: dict[str, Any] = {
+        "id": one.id,
+        "basis": one.basis.value,
+        "since": instant(one.since),
+        "acting": shown.acting,
+    }
+    if one.until is not None:
+        told["until"] = instant(one.until)
+    if shown.named:
+        told["traits"] = {
+            "birthFamilyName": one.traits.family_name,
+            "birthGivenNames": list(one.traits.given_names),
+            "birthDate": one.traits.birth_date.isoformat(),
+            "sex": one.traits.sex,
+            "birthPlace": one.traits.birth_place,
+        }
+    return told
 
 
 def _traits(traits: Traits) -> dict[str, Any]:

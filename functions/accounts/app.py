@@ -6,7 +6,7 @@ from chalice.app import Response
 
 from dmp.edge.fhir_bundles import searchset
 from dmp.edge.fhir_search import used
-from dmp.edge.http import HttpArea, fhir_answer, json_answer
+from dmp.edge.http import HttpArea, fhir_answer, json_answer, no_answer
 from functions.accounts import answers, messages, wiring
 
 app = HttpArea("accounts")
@@ -27,6 +27,33 @@ def read_record(record_id: str) -> Response:
     """How a record stands, to whoever may follow it."""
     found = wiring.read_record()(app.actor, record_id, app.now)
     return json_answer(answers.record(found.record))
+
+
+_REPRESENTATIVES = "/enrolment/records/{record_id}/representatives"
+
+
+@app.route(_REPRESENTATIVES, methods=["GET"], authorizer=app.bearer)
+def read_representatives(record_id: str) -> Response:
+    """Who represents the holder, to whoever may follow the record."""
+    shown = wiring.read_representatives()(app.actor, record_id, app.now)
+    return json_answer(answers.representatives(shown))
+
+
+@app.route(_REPRESENTATIVES, methods=["POST"], authorizer=app.bearer)
+def name_representative(record_id: str) -> Response:
+    """Name who represents the holder. 201 when new, 200 when they do already."""
+    actor, naming = app.actor, app.body(messages.RepresentativeMessage).told()
+    named = wiring.name_representative()(actor, record_id, naming, app.now)
+    place = f"/enrolment/records/{record_id}/representatives/{named.representative.id}"
+    told = answers.representative(named.representative)
+    return json_answer(told, 201 if named.new else 200, {"Location": place})
+
+
+@app.route(f"{_REPRESENTATIVES}/{{which}}", methods=["DELETE"], authorizer=app.bearer)
+def end_representation(record_id: str, which: str) -> Response:
+    """End what somebody was named for. 204."""
+    wiring.end_representation()(app.actor, record_id, which, app.now)
+    return no_answer()
 
 
 @app.route("/fhir/Patient", methods=["GET"], authorizer=app.bearer)

@@ -21,13 +21,23 @@ from pydantic_core import PydanticCustomError
 from dmp.domain.consents import OpeningConsent
 from dmp.domain.errors import Fault
 from dmp.domain.identity import Ins, InsuredNumber, Traits
-from dmp.domain.records import Channel, Contact, HistoryStatus, RecordStatus, Scheme, Source
+from dmp.domain.records import (
+    Basis,
+    Channel,
+    Contact,
+    HistoryStatus,
+    RecordStatus,
+    Scheme,
+    Source,
+)
+from dmp.domain.representatives import MOST, Naming
 from dmp.edge.fhir_search import Query, Reading
 from dmp.edge.http import faults_of
 from dmp.usecases.open_record import Application, Repeatable
 
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _URN = "urn:oid:"
+_UNSAID = {"representatives"}
 
 SEARCH = ("identifier",)
 """The parameters of a search of records."""
@@ -130,6 +140,19 @@ class SourceMessage(BaseModel):
     source: Source
 
 
+class RepresentativeMessage(Message):
+    """Who is to represent the holder; `until` is the last day."""
+
+    traits: TraitsMessage
+    basis: Basis
+    contact: ContactMessage | None = None
+    until: Day | None = None
+
+    def told(self) -> Naming:
+        contact = self.contact.told() if self.contact else Contact()
+        return Naming(self.traits.told(), self.basis, contact, self.until)
+
+
 class OpeningMessage(Message):
     """`POST /enrolment/records`."""
 
@@ -140,6 +163,7 @@ class OpeningMessage(Message):
     contact: ContactMessage | None = None
     consent: ConsentMessage
     source: Source
+    representatives: Annotated[list[RepresentativeMessage], Field(max_length=MOST)] | None = None
 
 
 class HistoryAnswer(Message):
@@ -167,6 +191,21 @@ class OpeningAnswer(RecordAnswer):
     warnings: list[WarningAnswer] | None = None
 
 
+class RepresentativeAnswer(Message):
+    """Who represents a holder, or did; `traits` to those who know them."""
+
+    id: str
+    basis: Basis
+    since: datetime
+    until: datetime | None = None
+    acting: bool
+    traits: TraitsMessage | None = None
+
+
+class RepresentativesAnswer(Message):
+    representatives: list[RepresentativeAnswer]
+
+
 Part = TypeVar("Part", bound=BaseModel)
 
 
@@ -179,7 +218,8 @@ def application_of(told: dict[str, Any], key: str | None) -> Application:
     faults: tuple[Fault, ...] = ()
     canonical = ""
     try:
-        canonical = OpeningMessage.model_validate(told).model_dump_json()
+        read = OpeningMessage.model_validate(told)
+        canonical = read.model_dump_json(exclude=None if read.representatives else _UNSAID)
     except ValidationError as error:
         faults = tuple(faults_of(error))
     ins = _part(InsMessage, told.get("ins"))
@@ -200,7 +240,17 @@ def application_of(told: dict[str, Any], key: str | None) -> Application:
         consent=consent.told() if consent else None,
         faults=faults,
         repeatable=None if key is None else Repeatable(key, canonical),
+        representatives=_representatives(told.get("representatives")),
     )
+
+
+def _representatives(told: Any) -> tuple[Naming | None, ...]:
+    """As far as each can be read; no more of them than a record takes, one too many being a fault
+    already."""
+    if not isinstance(told, list):
+        return ()
+    parts = (_part(RepresentativeMessage, one) for one in told[:MOST])
+    return tuple(part.told() if part else None for part in parts)
 
 
 def _part(model: type[Part], told: Any) -> Part | None:

@@ -1,6 +1,13 @@
 """What the routes of the accounts take and give: read by the build, for the OpenAPI document."""
 
-from functions.accounts.messages import OpeningAnswer, OpeningMessage, RecordAnswer
+from functions.accounts.messages import (
+    OpeningAnswer,
+    OpeningMessage,
+    RecordAnswer,
+    RepresentativeAnswer,
+    RepresentativeMessage,
+    RepresentativesAnswer,
+)
 
 OPERATIONS = {
     "POST /enrolment/records": {
@@ -23,6 +30,28 @@ OPERATIONS = {
     },
     "GET /enrolment/records/{record_id}": {
         "answers": {200: (RecordAnswer, "How the record stands.")},
+    },
+    "GET /enrolment/records/{record_id}/representatives": {
+        "answers": {200: (RepresentativesAnswer, "Those who represent the holder, or did.")},
+    },
+    "POST /enrolment/records/{record_id}/representatives": {
+        "request": RepresentativeMessage,
+        "answers": {
+            200: (RepresentativeAnswer, "They do already.", "Location"),
+            201: (RepresentativeAnswer, "They do from now on.", "Location"),
+        },
+        "refusals": {
+            403: "This kind of caller names nobody.",
+            409: "They represent the holder on other terms, the record is closed, or others kept"
+            " changing it.",
+        },
+    },
+    "DELETE /enrolment/records/{record_id}/representatives/{which}": {
+        "answers": {204: (None, "They represent the holder no more.")},
+        "refusals": {
+            403: "A representative ends nothing, nor does a holder who is not of age.",
+            409: "The record is closed, or others kept changing it.",
+        },
     },
     "GET /fhir/Patient": {
         "query": {"identifier": "`urn:oid:<register of the INS>|<matricule>`, once. Required."},

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from functools import cache
 
-from dmp.composition import gate, pseudonyms, register, traces
+from dmp.access.parameters import load_parameters
+from dmp.composition import gate, journal, pseudonyms, register, traces
 from dmp.edge.settings import settings
 from dmp.store.aws import client, ready
 from dmp.store.directory import Directory
+from dmp.store.representatives import Representatives
+from dmp.usecases.change_representatives import EndRepresentation, NameRepresentative
 from dmp.usecases.find_record import FindRecord
 from dmp.usecases.open_record import OpenRecord
 from dmp.usecases.read_record import ReadRecord
+from dmp.usecases.read_representatives import ReadRepresentatives
 
 ready("dynamodb", "secretsmanager")
 
@@ -19,7 +23,7 @@ ready("dynamodb", "secretsmanager")
 def open_record() -> OpenRecord:
     told = settings()
     directory = Directory(client("dynamodb"), told.table("directory"), pseudonyms())
-    return OpenRecord(register(), directory, traces(), told.lenient_identity)
+    return OpenRecord(register(), directory, traces(), told.lenient_identity, _majority())
 
 
 @cache
@@ -30,6 +34,31 @@ def read_record() -> ReadRecord:
 @cache
 def find_record() -> FindRecord:
     return FindRecord(register(), gate(), settings().lenient_identity)
+
+
+@cache
+def read_representatives() -> ReadRepresentatives:
+    return ReadRepresentatives(gate(), _majority())
+
+
+@cache
+def name_representative() -> NameRepresentative:
+    return NameRepresentative(gate(), _representatives(), _majority())
+
+
+@cache
+def end_representation() -> EndRepresentation:
+    return EndRepresentation(gate(), _representatives(), _majority())
+
+
+@cache
+def _representatives() -> Representatives:
+    accounts = settings().table("accounts")
+    return Representatives(client("dynamodb"), accounts, journal(), pseudonyms())
+
+
+def _majority() -> int:
+    return load_parameters().majority
 
 
 def fhir_base() -> str:

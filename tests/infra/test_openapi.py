@@ -144,6 +144,7 @@ def test_a_body_is_described_in_every_type_that_its_route_takes(operations):
     fhir = {"application/fhir+json", "application/json"}
     assert taken == {
         ("POST", "/enrolment/records"): {"application/json"},
+        ("POST", "/enrolment/records/{record_id}/representatives"): {"application/json"},
         ("POST", "/fhir/Consent"): fhir,
         ("POST", "/fhir/DocumentReference"): fhir,
         ("POST", "/fhir/DocumentReference/$upload"): fhir,

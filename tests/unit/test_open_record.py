@@ -88,7 +88,7 @@ class Counter:
         self.register = FakeRegister(outcome)
         self.directory = FakeDirectory(*known)
         self.traces = FakeTraces()
-        self.open = OpenRecord(self.register, self.directory, self.traces, lenient)
+        self.open = OpenRecord(self.register, self.directory, self.traces, lenient, 18)
 
     def __call__(self, actor=PHARMACIST, application=APPLICATION):
         return self.open(actor, application, NOW)
@@ -308,7 +308,7 @@ def test_a_refusal_that_cannot_be_traced_says_nothing():
         def write(self, trace):
             raise OSError
 
-    use_case = OpenRecord(FakeRegister(), FakeDirectory(), Broken(), lenient=True)
+    use_case = OpenRecord(FakeRegister(), FakeDirectory(), Broken(), lenient=True, majority=18)
     with pytest.raises(OSError):
         use_case(PATIENT, APPLICATION, NOW)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from calendar import isleap
 from datetime import UTC, date, datetime, time
 from zoneinfo import ZoneInfo
 
@@ -18,6 +19,14 @@ def birthday(born: date, age: int) -> date:
         return born.replace(year=born.year + age)
     except ValueError:
         return date(born.year + age, 3, 1)
+
+
+def born_for(day: date, age: int) -> tuple[date, ...]:
+    """The days of birth of those who reach an age on a day: none, one, or two on a 1 March."""
+    year = day.year - age
+    leaps = [date(year, 2, 29)] if isleap(year) else []
+    same = [date(year, day.month, day.day)] if (day.month, day.day) != (2, 29) else []
+    return tuple(born for born in (*same, *leaps) if birthday(born, age) == day)
 
 
 def comes_of_age(born: date, age: int) -> datetime:

@@ -98,6 +98,7 @@ class Representative:
     """Somebody who acts in the holder's name, known by their strict traits.
 
     `until` is the end of a guardianship (None: none is known); parental authority ends by itself.
+    `id` names the entry in its record and says nothing of the person.
     """
 
     traits: Traits
@@ -105,6 +106,7 @@ class Representative:
     since: datetime
     contact: Contact = field(default_factory=Contact)
     until: datetime | None = None
+    id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -258,6 +258,11 @@ def fhir_answer(
     return Response(resource, {"Content-Type": FHIR, **PRIVATE, **(headers or {})}, status)
 
 
+def no_answer() -> Response:
+    """204: it is done, and there is nothing to say."""
+    return Response("", {**PRIVATE}, 204)
+
+
 def bytes_answer(data: bytes, media_type: str, headers: dict[str, str] | None = None) -> Response:
     """Bytes as deposited, under headers that keep a browser from running them."""
     return BytesResponse(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hmac
 import re
 from collections.abc import Callable
+from datetime import date
 from hashlib import sha256
 
 from dmp.domain.identity import Ins, InsuredNumber, Traits, fold, folded_names
@@ -60,6 +61,10 @@ class Pseudonyms:
             traits.sex,
             traits.birth_place,
         )
+
+    def birth_date(self, born: date) -> str:
+        """Of a day of birth alone: who holds the table and not the key cannot tell the day."""
+        return self._hash("birth-date", born.isoformat())
 
     def caller(self, actor_key: str, idempotency_key: str) -> str:
         return self._hash("idempotency", actor_key, idempotency_key)

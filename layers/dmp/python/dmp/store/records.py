@@ -9,6 +9,8 @@ Keys by example (table `accounts`):
 | `TRAITS#<hmac>` | `REC#7h3k…`  | a record of these traits                                       |
 | `SUBJECT#<hmac>`| `SUBJECT`    | the record to which a patient's token subject is bound         |
 | `IDEM#<hmac>`   | `IDEM`       | what a caller's idempotency key was answered (`ttl`)           |
+| `REPRESENTS#<hmac>` | `REC#7h3k…` | a record whose holder somebody of these traits represents   |
+| `OFAGE#<hmac>`  | `REC#7h3k…`  | a record under parental authority, by its holder's birth date  |
 
 `INS` and `TRAITS` items repeat the record's `status`: whoever changes it changes all three in one
 transaction. Only the record's item holds an identity.
@@ -16,7 +18,7 @@ transaction. Only the record's item holds an identity.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -35,16 +37,18 @@ from dmp.domain.errors import (
 )
 from dmp.domain.identity import Ins, InsuredNumber, Traits
 from dmp.domain.records import (
+    Basis,
     Channel,
     Contact,
     HistoryStatus,
     Record,
     RecordStatus,
+    Representative,
     Scheme,
     Source,
 )
 from dmp.domain.traces import Trace
-from dmp.store.consents import settings_put
+from dmp.store.consents import opening_puts, settings_put
 from dmp.store.items import (
     ConditionFailed,
     Item,
@@ -97,6 +101,7 @@ def record_item(record: Record) -> Item:
         "history": record.history.value,
         "historyReason": record.history_reason,
         "closedAt": record.closed_at.isoformat() if record.closed_at else None,
+        "representatives": representatives_item(record.representatives) or None,
         "version": record.version,
     }
 
@@ -122,8 +127,46 @@ def record_of(item: Mapping[str, Any]) -> Record:
         history=HistoryStatus(item["history"]),
         history_reason=item.get("historyReason"),
         closed_at=datetime.fromisoformat(closed_at) if closed_at else None,
+        representatives=tuple(map(representative_of, item.get("representatives", ()))),
         version=int(item["version"]),
     )
+
+
+def representatives_item(representatives: Sequence[Representative]) -> list[Item]:
+    """The attribute `representatives`, in their order."""
+    return [
+        {
+            "id": one.id,
+            "traits": traits_item(one.traits),
+            "basis": one.basis.value,
+            "since": one.since.isoformat(),
+            "contact": contact_item(one.contact),
+            **({"until": one.until.isoformat()} if one.until else {}),
+        }
+        for one in representatives
+    ]
+
+
+def representative_of(item: Mapping[str, Any]) -> Representative:
+    return Representative(
+        traits=traits_of(item["traits"]),
+        basis=Basis(item["basis"]),
+        since=datetime.fromisoformat(item["since"]),
+        contact=contact_of(item["contact"]),
+        until=datetime.fromisoformat(item["until"]) if "until" in item else None,
+        id=item["id"],
+    )
+
+
+def ways_item(
+    record: Record, representatives: Sequence[Representative], pseudonyms: Pseudonyms
+) -> list[Item]:
+    """The items by which a record's representatives, and the reminder of majority, find it."""
+    sk = record_pk(record.id)
+    keys = [f"REPRESENTS#{pseudonyms.traits(one.traits)}" for one in representatives]
+    if any(one.basis is Basis.PARENTAL_AUTHORITY for one in representatives):
+        keys.append(f"OFAGE#{pseudonyms.birth_date(record.traits.birth_date)}")
+    return [{"pk": pk, "sk": sk} for pk in dict.fromkeys(keys)]
 
 
 def traits_item(traits: Traits) -> Item:
@@ -247,7 +290,12 @@ class Register(Records):
             ),
             put(self._accounts, record_item(record), "attribute_not_exists(pk)"),
             put(self._accounts, {"pk": f"TRAITS#{traits}", "sk": record_pk(record.id), **found}),
+            *(
+                put(self._accounts, way)
+                for way in ways_item(record, record.representatives, self._pseudonyms)
+            ),
             settings_put(self._consents, record.id, consent, record.opened_by, record.opened_at),
+            *opening_puts(self._consents, record.id, consent, record.opened_by, record.opened_at),
             self._journal.put(trace),
         ]
         if repeatable:

@@ -47,11 +47,13 @@ from dmp.domain.identity import (
 )
 from dmp.domain.ids import new_record_id
 from dmp.domain.records import Channel, Contact, Record, RecordStatus, Scheme, Source
+from dmp.domain.representatives import Naming, named, naming_faults, twice_faults
 from dmp.domain.traces import Act, Outcome, Trace, trace_of
 from dmp.usecases.ports import Traces
 
 KEY_FORGIVEN = "key-forgiven"
 SCHEME_OF_DIRECTORY = "scheme-of-directory"
+REPRESENTATIVES = "representatives"
 
 _KEY = re.compile(r"[!-~](?:[ -~]{0,253}[!-~])?")
 
@@ -70,7 +72,8 @@ class Application:
     """What was asked at the counter, as far as it could be read.
 
     A part that could not be read is None and has its fault in `faults`, so that the caller is
-    told of everything at once; an absent `insured` is the INS itself, under rank 1.
+    told of everything at once (each of the `representatives` is such a part); an absent `insured`
+    is the INS itself, under rank 1.
     """
 
     ins: Ins | None
@@ -82,6 +85,7 @@ class Application:
     contact: Contact = field(default_factory=Contact)
     faults: tuple[Fault, ...] = ()
     repeatable: Repeatable | None = None
+    representatives: tuple[Naming | None, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,12 +118,13 @@ class Directory(Protocol):
 @dataclass(frozen=True, slots=True)
 class OpenRecord:
     """`lenient` is the stage's identity mode: wrong keys pass under the test and demonstration
-    OIDs, with a warning, and whoever has such a number counts as insured."""
+    OIDs, with a warning, and whoever has such a number counts as insured. `majority` in years."""
 
     register: Register
     directory: Directory
     traces: Traces
     lenient: bool
+    majority: int
 
     def __call__(self, actor: Actor, application: Application, now: datetime) -> Opening:
         try:
@@ -174,6 +179,7 @@ class OpenRecord:
             source=application.source,
             structure=_finess(actor),
             caisse=actor.caisse if isinstance(actor, Agent) else None,
+            representatives=tuple(named(one, now) for one in application.representatives if one),
         )
         return record, consent
 
@@ -186,6 +192,8 @@ class OpenRecord:
             faults += trait_faults(traits, now.date())
         if ins and traits and not number:
             faults += mismatch_faults(ins, traits)
+        if traits:
+            faults += self._representatives_faults(application.representatives, traits, now)
         if application.insured:
             forgiving = self.lenient and ins is not None and ins.oid in LENIENT_OIDS
             faults += insured_faults(application.insured, lenient=forgiving)
@@ -193,6 +201,16 @@ class OpenRecord:
             faults.append(Fault("consent.opening", "consent-required", "no record without consent"))
         if application.repeatable and not _KEY.fullmatch(application.repeatable.key):
             faults.append(Fault("Idempotency-Key", "form", "1 to 255 printable ASCII characters"))
+        return faults
+
+    def _representatives_faults(
+        self, namings: tuple[Naming | None, ...], holder: Traits, now: datetime
+    ) -> list[Fault]:
+        faults = twice_faults(namings, at=REPRESENTATIVES)
+        for number, one in enumerate(namings):
+            if one is not None:
+                at = f"{REPRESENTATIVES}[{number}]"
+                faults += naming_faults(one, holder, now, self.majority, at=at)
         return faults
 
 
