@@ -29,12 +29,19 @@ def facts_of(change: facts.Change) -> Iterator[facts.Fact]:
     if trace.record_id is None or trace.outcome is not Outcome.DONE:
         return
     if trace.act in _DOCUMENT_READS and trace.target:
-        yield _fact(ACCESSED, trace, {"documentId": trace.target})
+        hidden = facts.hidden(trace.hidden_from)
+        yield _fact(ACCESSED, trace, {"documentId": trace.target, **hidden})
     if trace.act in _READS and trace.mode is not Mode.NORMAL:
-        yield _fact(EMERGENCY, trace, {"act": trace.act.value})
+        yield _fact(EMERGENCY, trace, {"act": trace.act.value, **_post(trace)})
 
 
-def _fact(kind: str, trace: Trace, more: dict[str, str]) -> facts.Fact:
+def _post(trace: Trace) -> dict[str, facts.Told]:
+    """As what and where the professional acts, by their codes."""
+    told = {"profession": trace.profession, "structure": trace.structure}
+    return {name: code for name, code in told.items() if code}
+
+
+def _fact(kind: str, trace: Trace, more: dict[str, facts.Told]) -> facts.Fact:
     return facts.Fact(
         kind,
         facts.fact_id(trace.at, kind, trace.record_id or "", trace.id),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -32,6 +33,27 @@ class Visibility(StrEnum):
     HIDDEN_FROM_PROFESSIONALS = "MASQUE_PS"
     HIDDEN_FROM_PATIENT = "INVISIBLE_PATIENT"
     HIDDEN_FROM_REPRESENTATIVES = "INVISIBLE_REPRESENTANTS_LEGAUX"
+
+
+HOLDER = "holder"
+REPRESENTATIVES = "representatives"
+
+HIDING = frozenset(
+    {
+        Visibility.HIDDEN_FROM_PROFESSIONALS,
+        Visibility.HIDDEN_FROM_PATIENT,
+        Visibility.HIDDEN_FROM_REPRESENTATIVES,
+    }
+)
+"""The codes that hide a document from somebody."""
+
+
+def hidden_from(visibility: Collection[Visibility]) -> tuple[str, ...]:
+    """Who is not to learn of a document with these codes, of those who are told of their record:
+    `holder`, `representatives`. What the holder does not see yet, representatives do not either."""
+    if Visibility.HIDDEN_FROM_PATIENT in visibility:
+        return (HOLDER, REPRESENTATIVES)
+    return (REPRESENTATIVES,) if Visibility.HIDDEN_FROM_REPRESENTATIVES in visibility else ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +104,16 @@ class Document:
     def listed(self) -> bool:
         """Whether anybody but the sender may know of it: its bytes were checked and kept."""
         return self.stage is Stage.FINAL
+
+    @property
+    def hidden_from(self) -> tuple[str, ...]:
+        """See `hidden_from`."""
+        return hidden_from(self.visibility)
+
+    @property
+    def hidden_from_others(self) -> bool:
+        """Whether somebody does not see it: who does is warned."""
+        return not HIDING.isdisjoint(self.visibility)
 
     def same_submission(self, other: Document) -> bool:
         """Whether another one is the same thing sent again: same name, sender and bytes."""

@@ -41,6 +41,21 @@ class Act(StrEnum):
     REMIND_MAJORITY = "majority.remind"
 
 
+ABOUT_A_DOCUMENT = frozenset(
+    {
+        Act.PUBLISH_DOCUMENT,
+        Act.ANNOUNCE_DOCUMENT,
+        Act.REJECT_DOCUMENT,
+        Act.REPLACE_DOCUMENT,
+        Act.READ_DOCUMENT,
+        Act.READ_CONTENT,
+        Act.IMPORT_HISTORY,
+        Act.CHANGE_DOCUMENT,
+    }
+)
+"""The acts whose target is a document."""
+
+
 class Outcome(StrEnum):
     DONE = "done"
     REFUSED = "refused"
@@ -60,7 +75,9 @@ class Trace:
     """One line of the journal. `rules` are the ids of the policies that decided.
 
     `record_id` is None when no record was reached; `target` is a document's or consent's id;
-    `count` is how many documents a search disclosed.
+    `count` is how many documents a search disclosed. `changes` are the actions of which a change
+    of a document consisted (`mask-document`); `hidden_from` says from whom the document of an act
+    was hidden at that moment (`holder`, `representatives`): who is told of the act must know.
     """
 
     id: str
@@ -77,6 +94,8 @@ class Trace:
     rules: tuple[str, ...] = ()
     matrix: str | None = None
     count: int | None = None
+    changes: tuple[str, ...] = ()
+    hidden_from: tuple[str, ...] = ()
 
 
 def trace_of(
@@ -91,6 +110,8 @@ def trace_of(
     rules: tuple[str, ...] = (),
     matrix: str | None = None,
     count: int | None = None,
+    changes: tuple[str, ...] = (),
+    hidden_from: tuple[str, ...] = (),
 ) -> Trace:
     """The trace of one act at one moment, with what the token said of the actor."""
     professional = actor if isinstance(actor, Professional) else None
@@ -110,4 +131,6 @@ def trace_of(
         rules=rules,
         matrix=matrix,
         count=count,
+        changes=changes,
+        hidden_from=hidden_from,
     )

@@ -19,10 +19,10 @@ from aws_lambda_powertools.utilities.data_classes.dynamo_db_stream_event import 
     DynamoDBStreamEvent,
 )
 
-from dmp.domain.facts import Fact, fact_id
+from dmp.domain.facts import Fact, Told, fact_id
 from dmp.edge.observability import logger
 
-__all__ = ["Change", "Fact", "FactsOf", "Publisher", "fact_id", "handler"]
+__all__ = ["Change", "Fact", "FactsOf", "Publisher", "Told", "fact_id", "handler", "hidden"]
 
 Image = Mapping[str, Any]
 
@@ -60,6 +60,12 @@ class Publisher(Protocol):
 
     def publish(self, source: str, facts: Sequence[Fact]) -> frozenset[int]:
         """The positions of the facts that did not go out; any number of facts, in order."""
+
+
+def hidden(hidden_from: Iterable[str]) -> dict[str, Told]:
+    """What a fact about a document says of those from whom it is hidden (`holder`,
+    `representatives`): `hiddenFromHolder`, `hiddenFromRepresentatives`, there only when true."""
+    return {f"hiddenFrom{who.capitalize()}": True for who in hidden_from}
 
 
 FactsOf = Callable[[Change], Iterable[Fact]]

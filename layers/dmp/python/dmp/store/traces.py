@@ -26,7 +26,7 @@ from typing import Any
 from dmp.domain.traces import Act, Mode, Outcome, Trace
 from dmp.store.items import ConditionFailed, Item, decode, put, write
 
-_PREFIX = "TRACE#"
+PREFIX = "TRACE#"
 MARK = "mark"
 
 
@@ -72,7 +72,7 @@ def _plain(value: object) -> int:
 def trace_of_item(item: Mapping[str, Any]) -> Trace:
     """The trace that a decoded item holds."""
     return Trace(
-        id=item["sk"].removeprefix(_PREFIX),
+        id=item["sk"].removeprefix(PREFIX),
         at=datetime.fromisoformat(item["at"]),
         act=Act(item["act"]),
         outcome=Outcome(item["outcome"]),
@@ -86,6 +86,8 @@ def trace_of_item(item: Mapping[str, Any]) -> Trace:
         rules=tuple(item.get("rules", ())),
         matrix=item.get("matrix"),
         count=int(item["count"]) if "count" in item else None,
+        changes=tuple(item.get("changes", ())),
+        hidden_from=tuple(item.get("hiddenFrom", ())),
     )
 
 
@@ -114,7 +116,7 @@ def _item(trace: Trace) -> Item:
     owner = f"REC#{trace.record_id}" if trace.record_id else f"NOREC#{trace.at.date().isoformat()}"
     return {
         "pk": owner,
-        "sk": _PREFIX + trace.id,
+        "sk": PREFIX + trace.id,
         "actorKey": trace.actor,
         "at": trace.at.isoformat(),
         "act": trace.act.value,
@@ -128,4 +130,6 @@ def _item(trace: Trace) -> Item:
         "rules": list(trace.rules) or None,
         "matrix": trace.matrix,
         "count": trace.count,
+        "changes": list(trace.changes) or None,
+        "hiddenFrom": list(trace.hidden_from) or None,
     }
