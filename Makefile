@@ -27,6 +27,7 @@ check: $(READY) ## lint, format, types, layers, policies
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/python -m infra.cdk.policies --check
+	@$(BIN)/python -m infra.cdk.access_rules --check
 	@git ls-files -z | xargs -0 $(BIN)/detect-secrets-hook --baseline .secrets.baseline
 
 build: $(READY) ## package the functions (TARGET=local or aws)
