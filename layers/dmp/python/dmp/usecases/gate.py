@@ -114,7 +114,7 @@ class Gate:
 
     def miss(self, actor: Actor, act: Act, now: datetime) -> NoReturn:
         """Trace an attempt that reached no record, and answer as for any refused one."""
-        self.traces.write(trace_of(actor, act, Outcome.REFUSED, now))
+        self.traces.write(trace_of(actor, act, Outcome.REFUSED, now, mode=mode_of(actor)))
         raise NotFound
 
     def fail(
