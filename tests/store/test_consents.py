@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -10,24 +11,31 @@ import pytest
 from dmp.domain.actors import Structure
 from dmp.domain.consents import (
     ActorConsents,
+    AuthorisationState,
     Change,
     Consent,
     Decision,
     Kind,
+    Member,
     OpeningConsent,
+    Proof,
+    ProofKind,
     Settings,
     Turn,
 )
-from dmp.domain.ids import new_ulid
+from dmp.domain.ids import new_record_id, new_ulid
 from dmp.domain.traces import Act, Outcome, Trace
 from dmp.edge.facts import Change as ItemChange
 from dmp.store.aws import client
 from dmp.store.consents import (
+    Authorisations,
     Consents,
     actor_consents_of,
     change_of_item,
+    opening_puts,
     settings_of,
     settings_put,
+    team_of,
 )
 from dmp.store.items import ConditionFailed, decode, encode, write
 from functions.accounts import app as accounts
@@ -42,6 +50,7 @@ from tests.support.gateway import ask
 from tests.support.people import opening, somebody
 
 HOLDER_KEY = "patient#" + "a" * 64
+HERE, THERE = "510000029", "750000018"
 
 
 def forget(*modules) -> None:
@@ -78,10 +87,14 @@ def traces(dynamodb, record_id: str = RECORD_ID):
 
 
 def saved(store, decision: Decision, who: str | None = ME, before: ActorConsents | None = None):
-    decided = (before or ActorConsents()).having(decision)
+    stood = before or ActorConsents()
+    decided = stood.having(decision)
     change = Change(new_ulid(NOW), NOW, Turn.GIVEN, Consent(RECORD_ID, who, decision))
-    trace = Trace(new_ulid(NOW), NOW, Act.CHANGE_CONSENT, Outcome.DONE, HOLDER_KEY, RECORD_ID)
-    return store.save(decided, [change], trace), decided
+    return store.save(stood, decided, [change], a_trace()), decided
+
+
+def a_trace() -> Trace:
+    return Trace(new_ulid(NOW), NOW, Act.CHANGE_CONSENT, Outcome.DONE, HOLDER_KEY, RECORD_ID)
 
 
 authorisation = Decision(Kind.AUTHORISATION, NOW, HOLDER_KEY, NOW + timedelta(days=1))
@@ -128,6 +141,155 @@ def test_the_oppositions_taken_at_opening_are_settings_and_consents(dynamodb, st
     ]
     with pytest.raises(ConditionFailed):
         write(dynamodb, one)
+
+
+def test_what_was_said_at_opening_is_the_first_line_of_its_history(dynamodb, store):
+    taken = OpeningConsent(opening=True, opposes_break_glass=True, opposes_centre_15=True)
+    for one in opening_puts("consents", RECORD_ID, taken, HOLDER_KEY, NOW):
+        write(dynamodb, one)
+    for kind in ("break-glass-opposition", "centre15-opposition"):
+        (line,) = store.history(f"{RECORD_ID}.{kind}")
+        assert (line.turn, line.at) == (Turn.AT_OPENING, NOW)
+    assert told(dynamodb) == []
+
+
+def test_everything_known_of_a_decision_is_kept(store):
+    whole = Decision(
+        Kind.AUTHORISATION,
+        NOW,
+        HOLDER_KEY,
+        NOW + timedelta(days=1),
+        structure="510000029",
+        proof=Proof(ProofKind.DOCUMENT, NOW, f"{RECORD_ID}.{'0' * 26}"),
+        recorded_at=NOW + timedelta(seconds=1),
+        represented=True,
+    )
+    saved(store, whole)
+    assert store.about(RECORD_ID, ME).of(Kind.AUTHORISATION) == whole
+
+
+def test_what_was_kept_before_structures_and_proofs_is_still_read():
+    old = {"since": NOW.isoformat(), "recordedBy": HOLDER_KEY, "active": True, "version": 1}
+    item = {"pk": "x", "sk": "y", "version": 1, "decisions": {"authorisation": old}}
+    (decision,) = actor_consents_of(item).decisions
+    assert decision == Decision(Kind.AUTHORISATION, NOW, HOLDER_KEY)
+    assert (decision.at, decision.represented) == (NOW, False)
+
+
+def test_the_history_of_a_decision_is_its_own_newest_first_whatever_the_clocks_say(store):
+    _, first = saved(store, authorisation)
+    again = replace(authorisation, version=2, recorded_at=NOW - timedelta(seconds=1))
+    late = Change(
+        new_ulid(NOW - timedelta(seconds=1)), NOW, Turn.CHANGED, Consent(RECORD_ID, ME, again)
+    )
+    assert store.save(first, first.having(again), [late], a_trace())
+    saved(store, authorisation, OTHER)
+    saved(store, Decision(Kind.MASKED_IN_EMERGENCY, NOW, HOLDER_KEY), None)
+    lines = store.history(f"{RECORD_ID}.authorisation.{ME}")
+    assert [one.consent.decision.version for one in lines] == [2, 1]
+    assert len(store.history(f"{RECORD_ID}.masked-in-emergency")) == 1
+    assert store.history(f"{RECORD_ID}.block.{ME}") == store.history("no consent") == []
+
+
+# -- the care team -------------------------------------------------------------------------------
+
+
+def team(dynamodb, finess: str):
+    found = items(dynamodb, "consents", f"TEAM#{finess}")
+    return {one.professional: one for one in team_of(found[0] if found else None).members}
+
+
+def test_an_authorisation_makes_a_member_of_the_team_until_it_ends(dynamodb, store):
+    mine = replace(authorisation, structure=HERE)
+    _, decided = saved(store, mine)
+    saved(store, replace(mine, until=None), OTHER)
+    assert team(dynamodb, HERE) == {
+        ME: Member(ME, NOW, NOW + timedelta(days=1)),
+        OTHER: Member(OTHER, NOW),
+    }
+    ended = replace(mine, active=False, version=2)
+    saved(store, ended, before=decided)
+    assert set(team(dynamodb, HERE)) == {OTHER}
+
+
+def test_a_renewed_authorisation_makes_the_team_young_again(dynamodb, store):
+    _, decided = saved(store, replace(authorisation, structure=HERE))
+    later = NOW + timedelta(days=80)
+    again = replace(authorisation, structure=HERE, version=2, recorded_at=later)
+    saved(store, again, before=decided)
+    assert team(dynamodb, HERE)[ME].since == later
+
+
+def test_who_works_elsewhere_now_leaves_the_team(dynamodb, store):
+    _, decided = saved(store, replace(authorisation, structure=HERE))
+    saved(store, replace(authorisation, structure=THERE, version=2), before=decided)
+    assert set(team(dynamodb, HERE)) == set()
+    assert set(team(dynamodb, THERE)) == {ME}
+
+
+def test_a_block_takes_its_professional_out_of_the_team(dynamodb, store):
+    mine = replace(authorisation, structure=HERE)
+    _, stood = saved(store, mine)
+    ended = replace(mine, active=False, version=2)
+    lines = [
+        Change(new_ulid(NOW), NOW, turn, Consent(RECORD_ID, ME, one))
+        for one, turn in ((block, Turn.GIVEN), (ended, Turn.OVERRIDDEN))
+    ]
+    assert store.save(stood, stood.having(block, ended), lines, a_trace())
+    assert team(dynamodb, HERE) == {}
+
+
+@pytest.mark.parametrize("kind", [Kind.MEDECIN_TRAITANT, Kind.DELEGATE])
+def test_only_an_authorisation_presumes_that_of_colleagues(dynamodb, store, kind):
+    saved(store, Decision(kind, NOW, HOLDER_KEY, structure=HERE))
+    assert team(dynamodb, HERE) == {}
+
+
+def test_where_nobody_knows_the_structure_there_is_no_team(dynamodb, store):
+    saved(store, authorisation)
+    assert items(dynamodb, "consents", "TEAM#") == []
+
+
+# -- the records open to one professional --------------------------------------------------------
+
+
+def granted(store, at, kind=Kind.AUTHORISATION, **changes) -> str:
+    """A record that opens to ME at a moment."""
+    record_id = new_record_id()
+    decision = Decision(kind, at, HOLDER_KEY, recorded_at=at, **changes)
+    line = Change(new_ulid(at), at, Turn.GIVEN, Consent(record_id, ME, decision))
+    assert store.save(ActorConsents(), ActorConsents().having(decision), [line], a_trace())
+    return record_id
+
+
+def test_the_records_open_to_a_professional_come_newest_first_page_by_page(dynamodb, store):
+    read = Authorisations(dynamodb, "consents").of_professional
+    moments = [NOW + timedelta(minutes=m) for m in (0, 3, 1, 1, 2)]
+    made = {granted(store, at) for at in moments} | {granted(store, NOW, Kind.DELEGATE)}
+    saved(store, authorisation, OTHER)
+    whole = read(ME, limit=50)
+    assert {one.record_id for one in whole} == made
+    assert [one.at for one in whole] == sorted((one.at for one in whole), reverse=True)
+    assert whole[0].consents.authorisation(whole[0].at) is AuthorisationState.VALID
+    seen, before = [], None
+    while page := read(ME, before, limit=2):
+        assert len(page) <= 2
+        seen += page
+        before = (page[-1].at, page[-1].record_id)
+    assert seen == whole
+    assert read(STRANGER) == []
+
+
+@pytest.mark.parametrize("kind", [Kind.AUTHORISATION, Kind.MEDECIN_TRAITANT, Kind.DELEGATE])
+def test_what_was_taken_back_opens_no_record(dynamodb, store, kind):
+    decision = Decision(kind, NOW, HOLDER_KEY)
+    _, stood = saved(store, decision)
+    read = Authorisations(dynamodb, "consents").of_professional
+    assert [one.record_id for one in read(ME)] == [RECORD_ID]
+    _, stood = saved(store, replace(decision, active=False, version=2), before=stood)
+    assert read(ME) == []
+    saved(store, block, before=stood)
+    assert read(ME) == []
 
 
 def test_nothing_decided_is_nothing_opposed_and_nobody_authorised():
@@ -270,7 +432,7 @@ def test_every_attempt_leaves_its_trace(dynamodb, holder, record):
 def test_wrong_requests_are_told_apart(holder, record):
     assert post(agent(), body(), record)[0] == 403
     assert ask(consents.app, "POST", "/fhir/Consent", None, body())[0] == 401
-    status, told, _ = post(holder, body("delegate"), record)
+    status, told, _ = post(holder, without_actor(body("masked-history")), record)
     assert (status, told["issue"][0]["expression"]) == (422, ["Consent.category"])
     assert search(holder, record, "&status:not=active")[0] == 400
     status, told, _ = search(holder, record, "&actor=x")

@@ -67,11 +67,14 @@ class House:
             for one in all_.decisions
         ]
 
-    def save(self, decided, changes, trace):
+    def history(self, consent_id):
+        return [one for one in reversed(self.changes) if one.consent.id == consent_id]
+
+    def save(self, stood, decided, changes, trace):
         if self.in_between:
             self.in_between.pop(0)()
         who = changes[0].consent.professional
-        if self.about(RECORD_ID, who).version != decided.version - 1:
+        if self.about(RECORD_ID, who).version != stood.version:
             return False
         self.write(trace)
         self.held[who] = decided

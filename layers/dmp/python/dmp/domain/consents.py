@@ -34,6 +34,8 @@ ABOUT_A_PROFESSIONAL = frozenset(
 SETTING_KINDS = frozenset(
     {Kind.BREAK_GLASS_OPPOSITION, Kind.CENTRE_15_OPPOSITION, Kind.MASKED_IN_EMERGENCY}
 )
+OPENING_KINDS = ABOUT_A_PROFESSIONAL - {Kind.BLOCK}
+"""What opens a record to somebody; a block ends all of it, and none is given while one stands."""
 DENIALS = frozenset({Kind.BLOCK, Kind.BREAK_GLASS_OPPOSITION, Kind.CENTRE_15_OPPOSITION})
 """Kinds whose active form refuses something (FHIR `provision.type` deny); the others permit."""
 
@@ -74,9 +76,11 @@ class Proof:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """One decision about one professional: since when, until when, recorded by whom.
+    """One decision about one professional: since when, until when, recorded when and by whom.
 
-    `structure` is the FINESS of the structure where that professional acts, when it is known.
+    `structure` is the FINESS of the structure where that professional acts, when it is known;
+    `represented` says that whoever recorded it acted in the holder's name. `recorded_at` is None
+    for what was recorded before it was kept.
     """
 
     kind: Kind
@@ -87,10 +91,21 @@ class Decision:
     version: int = 1
     structure: str | None = None
     proof: Proof | None = None
+    recorded_at: datetime | None = None
+    represented: bool = False
+
+    @property
+    def at(self) -> datetime:
+        """When it was last given or changed, as far as that is known."""
+        return self.recorded_at or self.since
+
+    def lasts(self, now: datetime) -> bool:
+        """Neither withdrawn nor over; one that only begins later lasts too."""
+        return self.active and (self.until is None or now < self.until)
 
     def holds(self, now: datetime) -> bool:
         """Active and not past its end."""
-        return self.active and self.since <= now and (self.until is None or now < self.until)
+        return self.lasts(now) and self.since <= now
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +151,14 @@ class ActorConsents:
         return held is not None and held.holds(now)
 
     @property
+    def authorised_at(self) -> datetime | None:
+        """The moment of the newest decision that opens the record and was not ended, though it
+        may be over; None without one."""
+        return max(
+            (d.at for d in self.decisions if d.active and d.kind in OPENING_KINDS), default=None
+        )
+
+    @property
     def objected(self) -> bool:
         """Whether an authorisation was taken back, or a block stands: no presumption then."""
         granted, block = self.of(Kind.AUTHORISATION), self.of(Kind.BLOCK)
@@ -149,6 +172,11 @@ class Member:
     professional: str
     since: datetime
     until: datetime | None = None
+
+    @classmethod
+    def by(cls, decision: Decision, professional: str) -> Member:
+        """What an authorisation makes of somebody: its age counts from when it was last given."""
+        return cls(professional, max(decision.since, decision.at), decision.until)
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +234,10 @@ class OpeningConsent:
             (self.opposes_centre_15, Kind.CENTRE_15_OPPOSITION),
         )
         return ActorConsents(
-            tuple(Decision(kind, now, recorded_by) for said, kind in opposed if said), version=1
+            tuple(
+                Decision(kind, now, recorded_by, recorded_at=now) for said, kind in opposed if said
+            ),
+            version=1,
         )
 
 
@@ -223,9 +254,20 @@ class Consent:
         return consent_id(self.record_id, self.decision.kind, self.professional)
 
 
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """A record that decisions open, or opened, to one professional; `at` is
+    `consents.authorised_at`."""
+
+    record_id: str
+    at: datetime
+    consents: ActorConsents
+
+
 class Turn(StrEnum):
     """What happened to a decision; OVERRIDDEN is what a block does to an authorisation."""
 
+    AT_OPENING = "at-opening"
     GIVEN = "given"
     CHANGED = "changed"
     WITHDRAWN = "withdrawn"

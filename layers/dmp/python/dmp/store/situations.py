@@ -11,7 +11,14 @@ from dmp.domain.actors import Actor, Professional
 from dmp.domain.documents import Document
 from dmp.domain.errors import Busy
 from dmp.domain.ids import split_document_id
-from dmp.store.consents import SETTINGS_SK, actor_consents_of, actor_sk, settings_of
+from dmp.store.consents import (
+    SETTINGS_SK,
+    actor_consents_of,
+    actor_sk,
+    settings_of,
+    team_of,
+    team_sk,
+)
 from dmp.store.items import Item, decode, encode
 from dmp.store.records import record_key, record_of, record_pk
 
@@ -34,12 +41,16 @@ class Situations:
     def of(self, record_id: str, actor: Actor, document_id: str | None = None) -> Situation | None:
         """None when there is no such record; a document that is not this record's is no document.
 
-        Consents about the actor are read for professionals alone. Busy when the tables kept
-        giving less than asked for.
+        Consents about the actor, and the care team of the structure where they act, are read for
+        professionals alone. Busy when the tables kept giving less than asked for.
         """
-        consents_keys = [{"pk": record_pk(record_id), "sk": SETTINGS_SK}]
+        about = team = ""
         if isinstance(actor, Professional):
-            consents_keys.append({"pk": record_pk(record_id), "sk": actor_sk(actor.id)})
+            about = actor_sk(actor.id)
+            team = team_sk(actor.structure.finess) if actor.structure else ""
+        consents_keys = [
+            {"pk": record_pk(record_id), "sk": sk} for sk in (SETTINGS_SK, about, team) if sk
+        ]
         asked = {self._accounts: [record_key(record_id)], self._consents: consents_keys}
         place = split_document_id(document_id) if document_id else None
         if document_id and place and place[0] == record_id:
@@ -52,13 +63,13 @@ class Situations:
         record = found.get((self._accounts, record_key(record_id)["sk"]))
         if record is None:
             return None
-        about = actor_sk(actor.id) if isinstance(actor, Professional) else ""
         documents = [item for (table, _), item in found.items() if table == self._documents]
         return Situation(
             record=record_of(record),
             consents=actor_consents_of(found.get((self._consents, about))),
             settings=settings_of(found.get((self._consents, SETTINGS_SK))),
             document=_document(documents[0]) if documents else None,
+            team=team_of(found.get((self._consents, team))),
         )
 
     def _read(self, asked: dict[str, list[dict[str, str]]]) -> dict[tuple[str, str], Item]:
