@@ -49,14 +49,11 @@ class AdmitDocument:
         known_as: str | None = None,
     ) -> Admitted:
         """`known_as` is the document's id when it was chosen before (the feeder's retries)."""
-        record_id = self._record_of(actor, submission, now)
+        found = self._record_of(submission)
         situation = self.gate.situation(
-            actor,
-            record_id,
-            Act.PUBLISH_DOCUMENT,
-            now,
-            self._replaced_in(record_id, submission),
+            actor, found, Act.PUBLISH_DOCUMENT, now, self._replaced_in(found, submission)
         )
+        record_id = situation.record.id
         document = Document(
             id=known_as or document_id(record_id, new_ulid(now)),
             record_id=record_id,
@@ -88,16 +85,13 @@ class AdmitDocument:
         )
         return Admitted(passage, document, situation.document, faults)
 
-    def _record_of(self, actor: Actor, submission: Submission, now: datetime) -> str:
+    def _record_of(self, submission: Submission) -> str | None:
         if submission.record_id is not None:
             return submission.record_id
-        found = self.finder.find(submission.ins) if submission.ins is not None else None
-        if found is None:
-            self.gate.miss(actor, Act.PUBLISH_DOCUMENT, now)
-        return found
+        return self.finder.find(submission.ins) if submission.ins is not None else None
 
     @staticmethod
-    def _replaced_in(record_id: str, submission: Submission) -> str | None:
+    def _replaced_in(record_id: str | None, submission: Submission) -> str | None:
         """The replaced document's id, when it can be one of this record."""
         parts = split_document_id(submission.replaces or "")
         return submission.replaces if parts is not None and parts[0] == record_id else None

@@ -29,11 +29,11 @@ class FindRecord:
         faults = ins_faults(ins, lenient=self.lenient, at="identifier")
         if faults:
             raise InvalidIns(*faults)
-        record_id = self.finder.find(ins)
-        if record_id is None:
+        situation = self.gate.look(actor, self.finder.find(ins), now)
+        if situation is None:  # agents and structures are not to learn it by the time it takes
+            self.gate.pretend(actor, now)
             self.gate.traces.write(trace_of(actor, Act.READ_RECORD, Outcome.DONE, now, count=0))
             return None
-        situation = self.gate.situation(actor, record_id, Act.READ_RECORD, now)
         passage = self.gate.ask(actor, Action.FIND_RECORD, situation, now)
         outcome = Outcome.DONE if passage.answer.allowed else Outcome.REFUSED
         self.gate.trace(passage, Act.READ_RECORD, outcome, now)

@@ -84,13 +84,11 @@ class SearchDocuments:
         self, actor: Actor, whose: str | Ins, criteria: Criteria, page: Page, now: datetime
     ) -> Found:
         record_id = self.finder.find(whose) if isinstance(whose, Ins) else whose
-        if record_id is None:
-            self.gate.miss(actor, Act.SEARCH_DOCUMENTS, now)
         situation = self.gate.situation(actor, record_id, Act.SEARCH_DOCUMENTS, now)
         passage = self.gate.ask(actor, Action.LIST_DOCUMENTS, situation, now)
         if not passage.answer.allowed:
             self.gate.refuse(passage, Act.SEARCH_DOCUMENTS, now)
-        if page.after is not None and not page.after.startswith(f"{record_id}."):
+        if page.after is not None and not page.after.startswith(f"{situation.record.id}."):
             foreign = Malformed(Fault("_cursor", "cursor", "not a cursor of this search"))
             self.gate.fail(passage, Act.SEARCH_DOCUMENTS, foreign, now)
         seen = self._visible(passage, criteria, page, now)
