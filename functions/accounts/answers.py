@@ -6,15 +6,23 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
-from dmp.domain.access import Situation
+from dmp.domain.access import Situation, authorisation_state, is_medecin_traitant
 from dmp.domain.actors import Actor, Person, Professional
 from dmp.domain.identity import Ins, Traits
+from dmp.domain.majority import PARIS
+from dmp.domain.parameters import Parameters
 from dmp.domain.records import Record, RecordStatus, Representative
 from dmp.edge.warnings import warnings
+from dmp.usecases.list_patients import Patient
 from dmp.usecases.open_record import Opening
 from dmp.usecases.read_representatives import Shown
 
+_OFFICIAL = "https://interop.esante.gouv.fr/ig/fhir/dmp/StructureDefinition"
+CLOSING = f"{_OFFICIAL}/dmp-fermeture"
+MEDECIN_TRAITANT = f"{_OFFICIAL}/dmp-medecin-traitant"
 AUTHORISATION_STATE = "urn:dmp:authorisation-state"
+LAST_AUTHORISATION = "urn:dmp:last-authorisation"
+LAST_DOCUMENT = "urn:dmp:last-document"
 
 
 def record(told: Record) -> dict[str, Any]:
@@ -47,11 +55,16 @@ def representative(one: Representative) -> dict[str, Any]:
 
 
 def patient(
-    found: Situation, actor: Actor, now: datetime, sent: Ins | None = None
+    found: Situation,
+    actor: Actor,
+    now: datetime,
+    parameters: Parameters,
+    sent: Ins | None = None,
 ) -> dict[str, Any]:
     """A FHIR R4 Patient: to a professional, that the record exists, whether it is open and what
-    was decided about them; to the holder, their own traits. It carries the number that was `sent`,
-    and none when none was: who knows a record by its id is not told whose matricule it is."""
+    was decided about them, and no identity; to the holder, and to who acts in the holder's name,
+    the holder's traits. It carries the number that was `sent`, and none when none was: who knows a
+    record by its id is not told whose matricule it is."""
     told = found.record
     resource: dict[str, Any] = {
         "resourceType": "Patient",
@@ -60,11 +73,29 @@ def patient(
     }
     if sent is not None:
         resource["identifier"] = [{"system": f"urn:oid:{sent.oid}", "value": sent.matricule}]
+    extensions = _closing(told)
     if isinstance(actor, Professional):
-        state = found.consents.authorisation(now)
-        resource["extension"] = [{"url": AUTHORISATION_STATE, "valueCode": state.value}]
-    if isinstance(actor, Person) and actor.reference == told.holder:
+        state = authorisation_state(found, actor, now, parameters)
+        treating = is_medecin_traitant(found, actor, now)
+        extensions += [
+            {"url": MEDECIN_TRAITANT, "valueBoolean": treating},
+            {"url": AUTHORISATION_STATE, "valueCode": state.value},
+        ]
+    if extensions:
+        resource["extension"] = extensions
+    # Of persons the rules let the holder and those who act for them know, nobody else.
+    if isinstance(actor, Person):
         resource |= _traits(told.traits)
+    return resource
+
+
+def listed(one: Patient, actor: Actor, now: datetime, parameters: Parameters) -> dict[str, Any]:
+    """The same in a list, with the dates of the list's orders."""
+    resource = patient(one.situation, actor, now, parameters)
+    dates = ((LAST_AUTHORISATION, one.last_authorisation), (LAST_DOCUMENT, one.last_document))
+    told = [{"url": url, "valueInstant": instant(at)} for url, at in dates if at is not None]
+    if told:
+        resource.setdefault("extension", []).extend(told)
     return resource
 
 
@@ -92,6 +123,14 @@ def _representative(shown: Shown) -> dict[str, Any]:
             "birthPlace": one.traits.birth_place,
         }
     return told
+
+
+def _closing(told: Record) -> list[dict[str, Any]]:
+    """The official extension of a closed record, as far as its members are known."""
+    if told.status is RecordStatus.OPEN or told.closed_at is None:
+        return []
+    day = told.closed_at.astimezone(PARIS).date().isoformat()
+    return [{"url": CLOSING, "extension": [{"url": "dateFermeture", "valueDate": day}]}]
 
 
 def _traits(traits: Traits) -> dict[str, Any]:

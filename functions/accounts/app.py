@@ -5,7 +5,7 @@ from __future__ import annotations
 from chalice.app import Response
 
 from dmp.edge.fhir_bundles import searchset
-from dmp.edge.fhir_search import used
+from dmp.edge.fhir_search import Query, used
 from dmp.edge.http import HttpArea, fhir_answer, json_answer, no_answer
 from functions.accounts import answers, messages, wiring
 
@@ -57,16 +57,9 @@ def end_representation(record_id: str, which: str) -> Response:
 
 
 @app.route("/fhir/Patient", methods=["GET"], authorizer=app.bearer)
-def find_record() -> Response:
-    """TD0.2: the record of an exact INS, 0 or 1."""
-    actor, now, query = app.actor, app.now, app.query
-    ins = messages.identifier_of(query, strict=app.strict)
-    found = wiring.find_record()(actor, ins, now)
-    patients = [answers.patient(found, actor, now, ins)] if found else []
-    asked = used(query, messages.SEARCH)
-    return fhir_answer(
-        searchset(wiring.fhir_base(), "Patient", asked, patients, total=len(patients))
-    )
+def search_patients() -> Response:
+    """TD0.2, the record of an exact INS, 0 or 1; without `identifier`, the caller's patients."""
+    return _found(app.query) if "identifier" in app.query else _listed(app.query)
 
 
 @app.route("/fhir/Patient/{record_id}", methods=["GET"], authorizer=app.bearer)
@@ -74,4 +67,31 @@ def read_patient(record_id: str) -> Response:
     """The Patient of a record, to whoever may follow it."""
     actor, now = app.actor, app.now
     found = wiring.read_record()(actor, record_id, now)
-    return fhir_answer(answers.patient(found, actor, now))
+    return fhir_answer(answers.patient(found, actor, now, wiring.parameters()))
+
+
+def _found(query: Query) -> Response:
+    actor, now = app.actor, app.now
+    ins = messages.identifier_of(query, strict=app.strict)
+    found = wiring.find_record()(actor, ins, now)
+    patients = [answers.patient(found, actor, now, wiring.parameters(), ins)] if found else []
+    asked = used(query, messages.SEARCH)
+    return fhir_answer(
+        searchset(wiring.fhir_base(), "Patient", asked, patients, total=len(patients))
+    )
+
+
+def _listed(query: Query) -> Response:
+    actor, now = app.actor, app.now
+    asked = messages.patients_of(query, strict=app.strict)
+    listed = wiring.list_patients()(actor, asked, now)
+    return fhir_answer(
+        searchset(
+            wiring.fhir_base(),
+            "Patient",
+            used(query, messages.LIST),
+            [answers.listed(one, actor, now, wiring.parameters()) for one in listed.patients],
+            total=None,
+            next_cursor=messages.patients_cursor(asked, listed.next),
+        )
+    )

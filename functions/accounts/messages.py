@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -21,6 +22,7 @@ from pydantic_core import PydanticCustomError
 from dmp.domain.consents import OpeningConsent
 from dmp.domain.errors import Fault
 from dmp.domain.identity import Ins, InsuredNumber, Traits
+from dmp.domain.ids import is_record_id
 from dmp.domain.records import (
     Basis,
     Channel,
@@ -31,8 +33,9 @@ from dmp.domain.records import (
     Source,
 )
 from dmp.domain.representatives import MOST, Naming
-from dmp.edge.fhir_search import Query, Reading
+from dmp.edge.fhir_search import COUNT, CURSOR, Query, Reading, cursor_of
 from dmp.edge.http import faults_of
+from dmp.usecases.list_patients import Patients, Place, Sort
 from dmp.usecases.open_record import Application, Repeatable
 
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
@@ -40,7 +43,10 @@ _URN = "urn:oid:"
 _UNSAID = {"representatives"}
 
 SEARCH = ("identifier",)
-"""The parameters of a search of records."""
+"""The parameters of a search of one record."""
+
+LIST = ("_sort", "_lastUpdated", COUNT, CURSOR)
+"""The parameters of a list of patients."""
 
 
 def _day(told: object) -> object:
@@ -273,3 +279,30 @@ def identifier_of(query: Query, *, strict: bool = False) -> Ins:
         reading.faults.append(Fault("identifier", "form", form))
     reading.done()
     return Ins(value, system.removeprefix(_URN))
+
+
+def patients_of(query: Query, *, strict: bool = False) -> Patients:
+    """The list that a query asks for; Malformed with every fault. A cursor is good for the order
+    that gave it."""
+    reading = Reading(query, (*SEARCH, *LIST), strict=strict)
+    told = reading.values("_sort") or [Sort.LAST_AUTHORISATION.value]
+    if len(told) > 1 or told[0] not in set(Sort):
+        reading.faults.append(Fault("_sort", "unknown-code", ", ".join(Sort)))
+    sort = Sort(told[0]) if told[0] in set(Sort) else Sort.LAST_AUTHORISATION
+
+    def place(parts: Sequence[str]) -> Place:
+        order, at, record_id = parts
+        moment = datetime.fromisoformat(at)
+        if order != sort.value or moment.tzinfo is None or not is_record_id(record_id):
+            raise ValueError("no place in this list")
+        return moment, record_id
+
+    within = tuple(dated.holds for dated in reading.dates("_lastUpdated"))
+    asked = Patients(sort, within, reading.count(), reading.place(place))
+    reading.done()
+    return asked
+
+
+def patients_cursor(asked: Patients, place: Place | None) -> str | None:
+    """Where the next page of the same list begins."""
+    return None if place is None else cursor_of(asked.sort.value, place[0].isoformat(), place[1])

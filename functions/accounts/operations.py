@@ -54,11 +54,19 @@ OPERATIONS = {
         },
     },
     "GET /fhir/Patient": {
-        "query": {"identifier": "`urn:oid:<register of the INS>|<matricule>`, once. Required."},
+        "query": {
+            "identifier": "`urn:oid:<register of the INS>|<matricule>`, once: TD0.2. Without it,"
+            " the caller's patients, by the parameters that follow.",
+            "_sort": "`-last-authorisation` (otherwise) or `-last-document`.",
+            "_lastUpdated": "A date or an instant after eq ne gt lt ge le sa eb: of the date that"
+            " the list is sorted by; repeated, all must hold.",
+            "_count": "How many on a page: 20 otherwise, 100 at most.",
+            "_cursor": "From the `next` link of a page.",
+        },
         "headers": {
             "Prefer": "`handling=strict` refuses parameters that are not read; otherwise ignored."
         },
-        "answers": {200: ("Bundle", "A searchset of no Patient or one.")},
+        "answers": {200: ("Bundle", "A searchset: with `identifier` of no Patient or one.")},
         "refusals": {422: "The number cannot be an INS."},
     },
     "GET /fhir/Patient/{record_id}": {

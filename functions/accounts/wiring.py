@@ -5,13 +5,17 @@ from __future__ import annotations
 from functools import cache
 
 from dmp.access.parameters import load_parameters
-from dmp.composition import gate, journal, pseudonyms, register, traces
+from dmp.composition import gate, journal, pseudonyms, register, situations, traces
+from dmp.domain.parameters import Parameters
 from dmp.edge.settings import settings
 from dmp.store.aws import client, ready
+from dmp.store.consents import Authorisations
 from dmp.store.directory import Directory
+from dmp.store.patients import Shelf, Ways
 from dmp.store.representatives import Representatives
 from dmp.usecases.change_representatives import EndRepresentation, NameRepresentative
 from dmp.usecases.find_record import FindRecord
+from dmp.usecases.list_patients import ListPatients
 from dmp.usecases.open_record import OpenRecord
 from dmp.usecases.read_record import ReadRecord
 from dmp.usecases.read_representatives import ReadRepresentatives
@@ -57,8 +61,26 @@ def _representatives() -> Representatives:
     return Representatives(client("dynamodb"), accounts, journal(), pseudonyms())
 
 
+@cache
+def list_patients() -> ListPatients:
+    told, dynamodb = settings(), client("dynamodb")
+    ways = Ways(dynamodb, told.table("accounts"), pseudonyms(), _representatives())
+    return ListPatients(
+        gate(),
+        Authorisations(dynamodb, told.table("consents")),
+        situations(),
+        ways,
+        Shelf(dynamodb, told.table("documents")),
+    )
+
+
+@cache
+def parameters() -> Parameters:
+    return load_parameters()
+
+
 def _majority() -> int:
-    return load_parameters().majority
+    return parameters().majority
 
 
 def fhir_base() -> str:

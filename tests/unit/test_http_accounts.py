@@ -28,6 +28,7 @@ OTHER_FUND = Agent("third-clerk", AgentRole.ENROLMENT, "641")
 OPERATOR = Agent("operator", AgentRole.OPERATIONS, "751")
 HOSPITAL = System(Structure("750000034"))
 RECORDS = "/enrolment/records"
+OFFICIAL = "https://interop.esante.gouv.fr/ig/fhir/dmp/StructureDefinition"
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -205,7 +206,10 @@ def test_an_exact_ins_tells_a_professional_that_there_is_a_record(app, opened):
         "id": record_id,
         "identifier": [{"system": f"urn:oid:{someone.oid}", "value": someone.matricule}],
         "active": True,
-        "extension": [{"url": "urn:dmp:authorisation-state", "valueCode": "NON_EXISTE"}],
+        "extension": [
+            {"url": f"{OFFICIAL}/dmp-medecin-traitant", "valueBoolean": False},
+            {"url": "urn:dmp:authorisation-state", "valueCode": "NON_EXISTE"},
+        ],
     }
     assert bundle["entry"][0]["fullUrl"].endswith(f"/fhir/Patient/{record_id}")
     assert ("record.read", "done", "professional") in traces(record_id)
@@ -248,7 +252,6 @@ def test_a_search_says_what_it_was_asked_and_leaves_out_the_rest(app, opened):
 @pytest.mark.parametrize(
     ("query", "status"),
     [
-        ("", 400),
         ("?identifier=", 400),
         ("?identifier=279035121518989", 400),
         ("?identifier=urn:oid:1.2.250.1.213.1.4.10|", 400),

@@ -48,19 +48,25 @@ def register() -> Register:
 
 
 @cache
+def situations(*, documents: bool = False) -> Situations:
+    """What an area decides on; with `documents`, on single documents too."""
+    told = settings()
+    return Situations(
+        client("dynamodb"),
+        told.table("accounts"),
+        told.table("consents"),
+        told.table("documents") if documents else None,
+    )
+
+
+@cache
 def gate(*, documents: bool = False) -> Gate:
     """The gate of an area; with `documents`, of one that decides on single documents too."""
     from dmp.access.decide import CedarDecisions  # noqa: PLC0415 - parsed at the first access
 
-    told, dynamodb = settings(), client("dynamodb")
-    accounts = told.table("accounts")
+    dynamodb, accounts = client("dynamodb"), settings().table("accounts")
     return Gate(
-        situations=Situations(
-            dynamodb,
-            accounts,
-            told.table("consents"),
-            told.table("documents") if documents else None,
-        ),
+        situations=situations(documents=documents),
         decisions=CedarDecisions(),
         traces=traces(),
         holders=RecogniseHolder(Holders(dynamodb, accounts, journal(), pseudonyms())),

@@ -16,12 +16,12 @@ def searchset(
     asked: Used,
     resources: Sequence[Mapping[str, Any]],
     *,
-    total: int,
+    total: int | None,
     next_cursor: str | None = None,
     outcome: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """A Bundle of matches of one `kind` of resource; `asked` are the parameters that were used,
-    in the self link too."""
+    in the self link too. `total` is left out where counting all pages would ask too much."""
     url = f"{fhir_url}/{kind}"
     links = [{"relation": "self", "url": _link(url, asked)}]
     if next_cursor:
@@ -40,11 +40,35 @@ def searchset(
     bundle: dict[str, Any] = {
         "resourceType": "Bundle",
         "type": "searchset",
-        "total": total,
+        **({} if total is None else {"total": total}),
         "link": links,
     }
     # FHIR forbids empty arrays.
     return bundle | ({"entry": entries} if entries else {})
+
+
+def history_bundle(
+    url: str,
+    asked: Used,
+    entries: Sequence[Mapping[str, Any]],
+    *,
+    total: int,
+    next_cursor: str | None = None,
+) -> dict[str, Any]:
+    """A Bundle of the versions of one resource, newest first; each entry has its `request` and
+    `response` [FHIR R4, http.html#history]. `total` counts all versions, `asked` are the
+    parameters that were used."""
+    links = [{"relation": "self", "url": _link(url, asked)}]
+    if next_cursor:
+        rest = [(name, value) for name, value in asked if name != CURSOR]
+        links.append({"relation": "next", "url": _link(url, [*rest, (CURSOR, next_cursor)])})
+    told: dict[str, Any] = {
+        "resourceType": "Bundle",
+        "type": "history",
+        "total": total,
+        "link": links,
+    }
+    return told | ({"entry": list(entries)} if entries else {})
 
 
 def warning(code: str, text: str) -> dict[str, Any]:

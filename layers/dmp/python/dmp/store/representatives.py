@@ -19,9 +19,7 @@ from dmp.domain.records import Record, Representative
 from dmp.domain.traces import Trace
 from dmp.store.items import (
     ConditionFailed,
-    Item,
     decode,
-    delete,
     encode,
     is_conflict,
     put,
@@ -29,7 +27,7 @@ from dmp.store.items import (
     update,
 )
 from dmp.store.pseudonyms import Pseudonyms
-from dmp.store.records import record_key, record_pk, representatives_item, ways_item
+from dmp.store.records import record_key, representatives_item, ways_item
 from dmp.store.traces import Journal
 
 
@@ -44,40 +42,13 @@ class Representatives:
         self._journal = journal
         self._pseudonyms = pseudonyms
 
-    def named(self, record: Record, one: Representative, trace: Trace) -> bool:
-        """The record's next version, the ways of a new representative to it, and the trace: all
-        or none; False when somebody else wrote the record meanwhile."""
-        ways = [put(self._accounts, way) for way in ways_item(record, [one], self._pseudonyms)]
-        return self._written(record, ways, trace)
+    def save(self, record: Record, trace: Trace, named: Representative | None = None) -> bool:
+        """The record's next version, the ways to it of who is `named` in it, and the trace: all
+        or none; False when somebody else wrote the record meanwhile.
 
-    def ended(self, record: Record, one: Representative, trace: Trace) -> bool:
-        """The record's next version, without the way of who represented the holder."""
-        key = {
-            "pk": f"REPRESENTS#{self._pseudonyms.traits(one.traits)}",
-            "sk": record_pk(record.id),
-        }
-        return self._written(record, [delete(self._accounts, key)], trace)
-
-    def represented_by(self, traits: Traits) -> list[str]:
-        """The ids of the records whose holders somebody of these traits was named for."""
-        return list(self._records_under(f"REPRESENTS#{self._pseudonyms.traits(traits)}"))
-
-    def born_on(self, day: date) -> Iterator[str]:
-        """The ids of the records under parental authority of those born on a day."""
-        return self._records_under(f"OFAGE#{self._pseudonyms.birth_date(day)}")
-
-    def _records_under(self, pk: str) -> Iterator[str]:
-        pages = self._dynamodb.get_paginator("query").paginate(
-            TableName=self._accounts,
-            KeyConditionExpression="pk = :pk",
-            ExpressionAttributeValues=encode({":pk": pk}),
-            ConsistentRead=True,
-        )
-        for page in pages:
-            for item in map(decode, page["Items"]):
-                yield item["sk"].removeprefix("REC#")
-
-    def _written(self, record: Record, ways: list[Item], trace: Trace) -> bool:
+        The way of who represents nobody any more stays: it leads to a record that says so.
+        """
+        new = [named] if named else []
         writes = [
             update(
                 self._accounts,
@@ -90,7 +61,7 @@ class Representatives:
                     ":after": record.version,
                 },
             ),
-            *ways,
+            *(put(self._accounts, way) for way in ways_item(record, new, self._pseudonyms)),
             self._journal.put(trace),
         ]
         try:
@@ -104,3 +75,23 @@ class Representatives:
                 raise
             return False
         return True
+
+    def represented_by(self, traits: Traits) -> list[str]:
+        """The ids of the records whose holders somebody of these traits was named for."""
+        return list(self.records_under(f"REPRESENTS#{self._pseudonyms.traits(traits)}"))
+
+    def born_on(self, day: date) -> Iterator[str]:
+        """The ids of the records under parental authority of those born on a day."""
+        return self.records_under(f"OFAGE#{self._pseudonyms.birth_date(day)}")
+
+    def records_under(self, pk: str) -> Iterator[str]:
+        """The ids of the records to which the items of one partition lead."""
+        pages = self._dynamodb.get_paginator("query").paginate(
+            TableName=self._accounts,
+            KeyConditionExpression="pk = :pk",
+            ExpressionAttributeValues=encode({":pk": pk}),
+            ConsistentRead=True,
+        )
+        for page in pages:
+            for item in map(decode, page["Items"]):
+                yield item["sk"].removeprefix("REC#")

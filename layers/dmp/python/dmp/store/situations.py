@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from random import uniform
 from time import sleep
 from typing import Any
@@ -24,6 +25,10 @@ from dmp.store.records import record_key, record_of, record_pk
 
 _ATTEMPTS = 5
 _FIRST_WAIT = 0.05
+_AT_ONCE = 25
+
+Found = dict[tuple[str, str, str], Item]
+"""Items by table and key."""
 
 
 class Situations:
@@ -44,14 +49,7 @@ class Situations:
         Consents about the actor, and the care team of the structure where they act, are read for
         professionals alone. Busy when the tables kept giving less than asked for.
         """
-        about = team = ""
-        if isinstance(actor, Professional):
-            about = actor_sk(actor.id)
-            team = team_sk(actor.structure.finess) if actor.structure else ""
-        consents_keys = [
-            {"pk": record_pk(record_id), "sk": sk} for sk in (SETTINGS_SK, about, team) if sk
-        ]
-        asked = {self._accounts: [record_key(record_id)], self._consents: consents_keys}
+        asked = self._asked(record_id, actor)
         place = split_document_id(document_id) if document_id else None
         if document_id and place and place[0] == record_id:
             if self._documents is None:
@@ -59,35 +57,66 @@ class Situations:
             from dmp.store.documents import document_key  # noqa: PLC0415 - see _document
 
             asked[self._documents] = [document_key(document_id)]
-        found = self._read(asked)
-        record = found.get((self._accounts, record_key(record_id)["sk"]))
+        return self._situation(record_id, actor, self._read(asked))
+
+    def of_all(self, record_ids: Sequence[str], actor: Actor) -> dict[str, Situation]:
+        """Those of many records, in their order and without documents; who is no record's id is
+        left out. 25 records a read."""
+        found: Found = {}
+        for start in range(0, len(record_ids), _AT_ONCE):
+            asked: dict[str, list[dict[str, str]]] = {}
+            for record_id in dict.fromkeys(record_ids[start : start + _AT_ONCE]):
+                for table, keys in self._asked(record_id, actor).items():
+                    asked.setdefault(table, []).extend(keys)
+            found |= self._read(asked)
+        told = {each: self._situation(each, actor, found) for each in record_ids}
+        return {each: situation for each, situation in told.items() if situation is not None}
+
+    def _asked(self, record_id: str, actor: Actor) -> dict[str, list[dict[str, str]]]:
+        """The keys of the record and of its consents, by table; at most four."""
+        pk, (about, team) = record_pk(record_id), _about(actor)
+        return {
+            self._accounts: [record_key(record_id)],
+            self._consents: [{"pk": pk, "sk": sk} for sk in (SETTINGS_SK, about, team) if sk],
+        }
+
+    def _situation(self, record_id: str, actor: Actor, found: Found) -> Situation | None:
+        pk, (about, team) = record_pk(record_id), _about(actor)
+        record = found.get((self._accounts, pk, record_key(record_id)["sk"]))
         if record is None:
             return None
-        documents = [item for (table, _), item in found.items() if table == self._documents]
+        documents = [item for (table, _, _), item in found.items() if table == self._documents]
         return Situation(
             record=record_of(record),
-            consents=actor_consents_of(found.get((self._consents, about))),
-            settings=settings_of(found.get((self._consents, SETTINGS_SK))),
+            consents=actor_consents_of(found.get((self._consents, pk, about))),
+            settings=settings_of(found.get((self._consents, pk, SETTINGS_SK))),
             document=_document(documents[0]) if documents else None,
-            team=team_of(found.get((self._consents, team))),
+            team=team_of(found.get((self._consents, pk, team))),
         )
 
-    def _read(self, asked: dict[str, list[dict[str, str]]]) -> dict[tuple[str, str], Item]:
-        """The items found, by table and sort key: they all share the record's partition key."""
+    def _read(self, asked: dict[str, list[dict[str, str]]]) -> Found:
+        """The items found."""
         wanted: dict[str, Any] = {
             table: {"Keys": [encode(key) for key in keys], "ConsistentRead": True}
             for table, keys in asked.items()
         }
-        found: dict[tuple[str, str], Item] = {}
+        found: Found = {}
         for attempt in range(_ATTEMPTS):
             answer = self._dynamodb.batch_get_item(RequestItems=wanted)
             for table, items in answer["Responses"].items():
-                found |= {(table, item["sk"]): item for item in map(decode, items)}
+                found |= {(table, item["pk"], item["sk"]): item for item in map(decode, items)}
             wanted = answer.get("UnprocessedKeys") or {}
             if not wanted:
                 return found
             sleep(uniform(0, _FIRST_WAIT * 2**attempt))  # noqa: S311 - spreads, hides nothing
         raise Busy
+
+
+def _about(actor: Actor) -> tuple[str, str]:
+    """The sort keys of the decisions about an actor and of their care team; empty for none."""
+    if not isinstance(actor, Professional):
+        return "", ""
+    return actor_sk(actor.id), team_sk(actor.structure.finess) if actor.structure else ""
 
 
 def _document(item: Item) -> Document:

@@ -35,12 +35,9 @@ _ATTEMPTS = 4
 
 
 class Representatives(Protocol):
-    def named(self, record: Record, one: Representative, trace: Trace) -> bool:
-        """Write the record's next version, where one more is named, and the trace: both or
-        neither; False when somebody else wrote the record meanwhile."""
-
-    def ended(self, record: Record, one: Representative, trace: Trace) -> bool:
-        """The same, where one represents no more."""
+    def save(self, record: Record, trace: Trace, named: Representative | None = None) -> bool:
+        """Write the record's next version, what leads to it who is `named` in it, and the trace:
+        all or none; False when somebody else wrote the record meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +71,7 @@ class NameRepresentative:
                 return Named(standing, new=False)
             one = named(naming, now)
             after = adding(passage.record, one, now, self.majority)
-            if self.representatives.named(after, one, _trace(passage, one, now)):
+            if self.representatives.save(after, _trace(passage, one, now), one):
                 return Named(one, new=True)
         raise Conflict
 
@@ -126,7 +123,7 @@ class EndRepresentation:
                 self.gate.trace(passage, _ACT, Outcome.DONE, now, target=one.id)
                 return
             after = ending(record, which, now)
-            if self.representatives.ended(after, one, _trace(passage, one, now)):
+            if self.representatives.save(after, _trace(passage, one, now)):
                 return
         raise Conflict
 
