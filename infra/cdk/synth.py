@@ -8,6 +8,7 @@ nobody has to install it.
 
 from __future__ import annotations
 
+import fcntl
 import importlib.metadata
 import os
 import re
@@ -15,6 +16,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -71,21 +73,29 @@ def synth_each(
     final = {
         name: store / f"{name}-{digest([], inputs, repr(stage_of(name)))[:16]}" for name in stages
     }
-    wanted = [name for name in stages if not final[name].is_dir()]
-    for name in stages:
-        state = "synthesising" if name in wanted else "unchanged"
-        progress(f"templates of {name}: {state}")
-    if wanted:
-        with tempfile.TemporaryDirectory(dir=store, prefix=".") as scratch:
-            _run(root, build, Path(scratch), wanted)
-            for name in wanted:
-                if not final[name].is_dir():
+    with _alone(store):
+        wanted = [name for name in stages if not final[name].is_dir()]
+        for name in stages:
+            state = "synthesising" if name in wanted else "unchanged"
+            progress(f"templates of {name}: {state}")
+        if wanted:
+            with tempfile.TemporaryDirectory(dir=store, prefix=".") as scratch:
+                _run(root, build, Path(scratch), wanted)
+                for name in wanted:
                     (Path(scratch) / name).rename(final[name])
     for name in stages:
         os.utime(final[name])
         for old in sorted(store.glob(f"{name}-*"), key=_used, reverse=True)[_KEPT:]:
             shutil.rmtree(old, ignore_errors=True)
     return final
+
+
+@contextmanager
+def _alone(store: Path) -> Iterator[None]:
+    """One process at a time: who comes second finds what the first one made."""
+    with (store / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _run(root: Path, build: Path, out: Path, stages: Sequence[str]) -> None:
