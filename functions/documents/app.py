@@ -10,14 +10,14 @@ from dmp.domain.actors import Person
 from dmp.domain.errors import NotAllowed
 from dmp.edge.fhir_bundles import parameters, searchset, warning
 from dmp.edge.fhir_documents import HIDDEN, etag, resource_of
-from dmp.edge.fhir_search import Query, cursor_of
+from dmp.edge.fhir_search import Query, cursor_of, form_query
 from dmp.edge.http import HttpArea, bytes_answer, fhir_answer, redirect
 from dmp.edge.settings import settings
 from dmp.usecases.publish_document import Published
 from functions.documents import wiring
 from functions.documents.capabilities import statement
 from functions.documents.messages import Sent, sent
-from functions.documents.searching import asked, form_query
+from functions.documents.searching import asked
 
 app = HttpArea("documents")
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from urllib.parse import parse_qsl
 
 from dmp.domain.documents import DocumentStatus
-from dmp.domain.errors import Fault, Malformed
+from dmp.domain.errors import Fault
 from dmp.domain.identity import Ins, ins_faults
 from dmp.domain.ids import split_document_id
 from dmp.domain.terminology import CLASS_LABELS, CLASSES, TYPES, oid_of
@@ -29,18 +28,6 @@ class Asked:
     criteria: Criteria
     page: Page
     used: Used
-
-
-def form_query(body: bytes) -> dict[str, list[str]]:
-    """The parameters of a form-encoded `_search`."""
-    try:
-        pairs = parse_qsl(body.decode("utf-8"), keep_blank_values=True, max_num_fields=100)
-    except ValueError:
-        raise Malformed(Fault("body", "form", "not readable as a form in UTF-8")) from None
-    told: dict[str, list[str]] = {}
-    for name, value in pairs:
-        told.setdefault(name, []).append(value)
-    return told
 
 
 def asked(query: Query, *, lenient: bool, strict: bool) -> Asked:

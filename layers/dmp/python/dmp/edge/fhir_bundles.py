@@ -22,11 +22,6 @@ def searchset(
 ) -> dict[str, Any]:
     """A Bundle of matches of one `kind` of resource; `asked` are the parameters that were used,
     in the self link too. `total` is left out where counting all pages would ask too much."""
-    url = f"{fhir_url}/{kind}"
-    links = [{"relation": "self", "url": _link(url, asked)}]
-    if next_cursor:
-        rest = [(name, value) for name, value in asked if name != CURSOR]
-        links.append({"relation": "next", "url": _link(url, [*rest, (CURSOR, next_cursor)])})
     entries: list[dict[str, Any]] = [
         {
             "fullUrl": f"{fhir_url}/{one['resourceType']}/{one['id']}",
@@ -41,7 +36,7 @@ def searchset(
         "resourceType": "Bundle",
         "type": "searchset",
         **({} if total is None else {"total": total}),
-        "link": links,
+        "link": links(f"{fhir_url}/{kind}", asked, next_cursor),
     }
     # FHIR forbids empty arrays.
     return bundle | ({"entry": entries} if entries else {})
@@ -52,23 +47,28 @@ def history_bundle(
     asked: Used,
     entries: Sequence[Mapping[str, Any]],
     *,
-    total: int,
+    total: int | None = None,
     next_cursor: str | None = None,
 ) -> dict[str, Any]:
     """A Bundle of the versions of one resource, newest first; each entry has its `request` and
     `response` [FHIR R4, http.html#history]. `total` counts all versions, `asked` are the
     parameters that were used."""
-    links = [{"relation": "self", "url": _link(url, asked)}]
-    if next_cursor:
-        rest = [(name, value) for name, value in asked if name != CURSOR]
-        links.append({"relation": "next", "url": _link(url, [*rest, (CURSOR, next_cursor)])})
     told: dict[str, Any] = {
         "resourceType": "Bundle",
         "type": "history",
         "total": total,
-        "link": links,
+        "link": links(url, asked, next_cursor),
     }
     return told | ({"entry": list(entries)} if entries else {})
+
+
+def links(url: str, asked: Used, next_cursor: str | None = None) -> list[dict[str, str]]:
+    """The link of a page to itself, and to the one after it."""
+    found = [{"relation": "self", "url": _link(url, asked)}]
+    if next_cursor:
+        rest = [(name, value) for name, value in asked if name != CURSOR]
+        found.append({"relation": "next", "url": _link(url, [*rest, (CURSOR, next_cursor)])})
+    return found
 
 
 def warning(code: str, text: str) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeVar
+from urllib.parse import parse_qsl
 
 from dmp.domain.errors import Fault, Malformed
 from dmp.domain.ids import is_record_id
@@ -132,15 +133,15 @@ class Reading:
                 found.append(dated)
         return found
 
-    def count(self) -> int:
-        """How many go on a page."""
+    def count(self, usual: int = DEFAULT_COUNT, most: int = MOST) -> int:
+        """How many go on a page: `usual` unless asked, `most` at most."""
         told = self.values(COUNT)
         if not told:
-            return DEFAULT_COUNT
+            return usual
         if len(told) > 1 or not _COUNT.fullmatch(told[0]):
             self.faults.append(Fault(COUNT, "number", "a number of 1 or more"))
-            return DEFAULT_COUNT
-        return min(int(told[0]), MOST)
+            return usual
+        return min(int(told[0]), most)
 
     def place(self, read: Callable[[Sequence[str]], _T]) -> _T | None:
         """Where the page begins: `read` makes it of a cursor's parts, ValueError for parts that
@@ -161,6 +162,18 @@ class Reading:
         """Malformed with every fault, if there are any."""
         if self.faults:
             raise Malformed(*self.faults)
+
+
+def form_query(body: bytes) -> dict[str, list[str]]:
+    """The parameters of a form-encoded `_search`."""
+    try:
+        pairs = parse_qsl(body.decode("utf-8"), keep_blank_values=True, max_num_fields=100)
+    except ValueError:
+        raise Malformed(Fault("body", "form", "not readable as a form in UTF-8")) from None
+    told: dict[str, list[str]] = {}
+    for name, value in pairs:
+        told.setdefault(name, []).append(value)
+    return told
 
 
 def used(query: Query, known: Sequence[str]) -> list[tuple[str, str]]:
