@@ -18,8 +18,8 @@ import json
 import re
 import sys
 from collections import Counter
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cedarpy
 
@@ -34,6 +34,13 @@ _POLICY = re.compile(
     r"^(?P<effect>permit|forbid)\b",
     re.MULTILINE,
 )
+# Each parameter with its least value; None for a choice.
+_PARAMETERS = {
+    "majorityYears": 1,
+    "majorityReminderDays": 0,
+    "careTeamDays": 0,
+    "maskedAndInvisible": None,
+}
 # A capital, a few words, a full stop.
 _SENTENCE = re.compile(r"[A-ZÀ-Ý]\S* \S.*[^\s.]\.")
 
@@ -49,7 +56,10 @@ def problems(layer: Path = LAYER) -> list[str]:
     found += _matrix(
         (layer / "matrix.csv").read_text("utf-8"), (layer / "matrix.json").read_text("utf-8")
     )
-    return found + _durations((layer / "durations.json").read_text("utf-8"))
+    found += _durations(
+        (layer / "durations.json").read_text("utf-8"), (layer / "matrix.csv").read_text("utf-8")
+    )
+    return found + _parameters((layer / "parameters.json").read_text("utf-8"))
 
 
 def write(layer: Path = LAYER) -> None:
@@ -66,33 +76,9 @@ def formatted(text: str) -> str:
     return cedarpy.format_policies(text, _WIDTH, 2)
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """A policy as lawyers and patients read it: its `@id`, whether it forbids, and its sentence in
-    English (the comment above it) and in French (`@fr`)."""
-
-    id: str
-    forbids: bool
-    english: str
-    french: str
-
-
-def rules(text: str) -> list[Rule]:
-    """The policies of a Cedar file, in order; what one lacks is empty."""
-    return [
-        Rule(
-            found["id"] or "",
-            found["effect"] == "forbid",
-            " ".join(line.removeprefix("//").strip() for line in found["sentences"].splitlines()),
-            found["fr"] or "",
-        )
-        for found in _POLICY.finditer(text)
-    ]
-
-
 def ids(text: str) -> list[str]:
     """The `@id` of each policy, in order; empty for one without."""
-    return [rule.id for rule in rules(text)]
+    return [found["id"] or "" for found in _POLICY.finditer(text)]
 
 
 def _valid(cedar: dict[str, str], schema: str) -> list[str]:
@@ -158,15 +144,71 @@ def _matrix(text: str, manifest: str) -> list[str]:
             found.append(f"{at}: not a complete row of {', '.join(sorted(CELLS))}")
         elif row[0] == "type" and row[2] not in classes:
             found.append(f"{at}: its class {row[2]!r} has no row")
+    return found or _sourced(head, body, told)
+
+
+def _sourced(head: list[str], body: list[list[str]], told: dict[str, Any]) -> list[str]:
+    """Where the marks of the cells and what is published differ."""
+    marked = {
+        (profession, row[1]): cell.removesuffix("!")
+        for row in body
+        for profession, cell in zip(head[len(_FIXED) :], row[len(_FIXED) :], strict=True)
+        if cell.endswith("!")
+    }
+    every = [row[1] for row in body]
+    published: dict[tuple[str, str], str] = {}
+    for profession, cells in told["published"].items():
+        # "*" is every row that the other list does not name.
+        for says in sorted(cells, key=lambda one: "*" not in cells[one]):
+            codes = every if "*" in cells[says] else cells[says]
+            published |= dict.fromkeys(((profession, code) for code in codes), says)
+    found = []
+    if not told["sources"] or not all(one.get("title") for one in told["sources"]):
+        found.append("matrix.json: a source has a title")
+    for profession, code in sorted(marked.keys() | published.keys()):
+        at = (profession, code)
+        if marked.get(at) != published.get(at):
+            found.append(
+                f"matrix.csv: {code} for {profession} is {marked.get(at, 'assumed')}, "
+                f"published {published.get(at, 'nowhere')}"
+            )
     return found
 
 
-def _durations(text: str) -> list[str]:
+def _durations(text: str, matrix: str) -> list[str]:
     told = json.loads(text)
+    found = []
     days = [told["default"], *told["professions"].values()]
-    if all(isinstance(each, int) and each > 0 for each in days):
-        return []
-    return ["durations.json: whole days, more than none"]
+    if not all(type(each) is int and each > 0 for each in days):
+        found.append("durations.json: whole days, more than none")
+    known = matrix.splitlines()[0].split(";")[len(_FIXED) :]
+    found += [
+        f"durations.json: the matrix knows no profession {each!r}"
+        for each in sorted(set(told["professions"]) - set(known))
+    ]
+    for name in ("default", "professions"):
+        if name not in told["sources"] and name not in told["assumed"]:
+            found.append(f"durations.json: {name} is neither sourced nor assumed")
+    return found
+
+
+def _parameters(text: str) -> list[str]:
+    told = json.loads(text)
+    values = {name: told[name] for name in told.keys() - {"version", "sources", "assumed"}}
+    found = [
+        f"parameters.json: {name} is missing" for name in sorted(_PARAMETERS.keys() - values.keys())
+    ]
+    for name, value in sorted(values.items()):
+        least = _PARAMETERS.get(name)
+        if name not in _PARAMETERS:
+            found.append(f"parameters.json: nobody reads {name}")
+        elif least is None and type(value) is not bool:
+            found.append(f"parameters.json: {name} is true or false")
+        elif least is not None and (type(value) is not int or value < least):
+            found.append(f"parameters.json: {name} is a whole number from {least}")
+        if name not in told["sources"] and name not in told["assumed"]:
+            found.append(f"parameters.json: {name} is neither sourced nor assumed")
+    return found
 
 
 def _hash(text: str) -> str:

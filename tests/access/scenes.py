@@ -17,10 +17,25 @@ from dmp.domain.actors import (
     System,
     key_of,
 )
-from dmp.domain.consents import ActorConsents, Decision, Kind, Settings
+from dmp.domain.consents import (
+    NO_TEAM,
+    ActorConsents,
+    CareTeam,
+    Decision,
+    Kind,
+    Member,
+    Settings,
+)
 from dmp.domain.documents import Content, Document, DocumentStatus, Stage, Visibility
 from dmp.domain.identity import TEST, Ins, InsuredNumber, Traits
-from dmp.domain.records import Channel, Record, RecordStatus, Scheme
+from dmp.domain.records import (
+    Basis,
+    Channel,
+    Record,
+    RecordStatus,
+    Representative,
+    Scheme,
+)
 from dmp.usecases.gate import mode_of
 
 NOW = datetime(2026, 7, 14, 10, 5, tzinfo=UTC)
@@ -29,7 +44,11 @@ RECORD_ID = "7h3k0000000000000000000000"
 ME, OTHER = "899700218896", "899700024450"
 HERE, THERE = Structure("510000029"), Structure("750000018")
 REASON = "Patient inconscient, détresse vitale"
-HOLDER, STRANGER = "a" * 64, "b" * 64
+HOLDER, STRANGER, PARENT = "a" * 64, "b" * 64, "c" * 64
+THEIRS = Traits("PAT-TROIS", ("CAMILLE", "ANNE"), date(1950, 2, 3), "female", "51215")
+"""The strict traits of a representative."""
+MINOR, OF_AGE = date(2008, 7, 15), date(2008, 7, 14)
+"""Born eighteen years before tomorrow, and before today, in Paris."""
 
 
 def professional(profession: str = "10", **more: Any) -> Professional:
@@ -38,6 +57,19 @@ def professional(profession: str = "10", **more: Any) -> Professional:
 
 def person(reference: str = HOLDER) -> Person:
     return Person(reference, "PAT-TROIS", ("DOMINIQUE",), date(1979, 3, 28), "female", "51215")
+
+
+def parent(**changes: Any) -> Person:
+    """Somebody with the traits of a representative."""
+    told = {
+        "reference": PARENT,
+        "family_name": THEIRS.family_name,
+        "names": THEIRS.given_names,
+        "birth_date": THEIRS.birth_date,
+        "sex": THEIRS.sex,
+        "birth_place": THEIRS.birth_place,
+    }
+    return Person(**{**told, **changes})
 
 
 def agent(role: AgentRole = AgentRole.ENROLMENT, caisse: str = "751") -> Agent:
@@ -68,6 +100,24 @@ def record(**changes: Any) -> Record:
     return Record(**{**told, **changes})
 
 
+def born(birth_date: date, **changes: Any) -> Record:
+    """A record of somebody born on that day."""
+    traits = Traits("PAT-TROIS", ("DOMINIQUE",), birth_date, "female", "51215")
+    return record(traits=traits, **changes)
+
+
+def represented(
+    birth_date: date = MINOR,
+    basis: Basis = Basis.PARENTAL_AUTHORITY,
+    since: datetime = AGO,
+    until: datetime | None = None,
+    **changes: Any,
+) -> Record:
+    """A record whose holder somebody represents, or did."""
+    one = Representative(THEIRS, basis, since, until=until)
+    return born(birth_date, representatives=(one,), **changes)
+
+
 closed = record(status=RecordStatus.CLOSED)
 
 
@@ -79,8 +129,14 @@ def decided(*kinds: Kind, since: datetime = AGO, until: datetime | None = None) 
 authorised = decided(Kind.AUTHORISATION)
 expired = decided(Kind.AUTHORISATION, until=NOW)
 medecin_traitant = decided(Kind.MEDECIN_TRAITANT)
+delegate = decided(Kind.DELEGATE)
 blocked = decided(Kind.BLOCK)
 nothing = ActorConsents()
+withdrawn = ActorConsents(
+    (Decision(Kind.AUTHORISATION, AGO, f"patient#{HOLDER}", active=False),), version=2
+)
+team = CareTeam((Member(OTHER, AGO),))
+"""A colleague was authorised thirty days ago."""
 
 
 def document(**changes: Any) -> Document:
@@ -120,9 +176,10 @@ def asks(
     record: Record | None = None,
     settings: Settings | None = None,
     about: str | None = None,
+    team: CareTeam = NO_TEAM,
 ) -> Question:
     """A question whose mode is the one that the actor's token asks for."""
-    situation = Situation(record or default, consents, settings or Settings(), document)
+    situation = Situation(record or default, consents, settings or Settings(), document, team)
     return Question(actor, action, situation, NOW, mode_of(actor), document, about)
 
 

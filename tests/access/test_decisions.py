@@ -183,10 +183,23 @@ def test_a_type_without_a_row_is_treated_by_its_class_then_as_any_other() -> Non
 def test_the_matrix_knows_every_profession_and_type_of_the_house() -> None:
     matrix = load_matrix()
     assert len(matrix.types) >= 42
-    assert all(len(cells) >= 21 for cells in (*matrix.types.values(), *matrix.classes.values()))
+    assert len(matrix.professions) >= 21
+    assert all(tuple(row.cells) == matrix.professions for row in matrix.rows)
+
+
+def test_a_cell_says_whether_a_public_source_settled_it() -> None:
+    matrix = load_matrix()
+    assert matrix.sourced("10", "ATTEST-RESID")
+    assert matrix.sourced("10", "new-type")
+    assert matrix.sourced("60", "68599-0", "11")
+    assert not matrix.sourced("60", "60591-5", "11")
+    assert not matrix.sourced("21", "60591-5")
+    assert not matrix.sourced("99", "60591-5")
 
 
 def test_an_authorisation_lasts_as_its_profession_says() -> None:
     durations = Durations(365, {"98": 30})
     assert (durations.of("98").days, durations.of("10").days) == (30, 365)
-    assert load_durations().of("10").days > 0
+    in_force = load_durations()
+    assert in_force.of("10").days == 365
+    assert in_force.of("98") < in_force.of("35") < in_force.of("10")
