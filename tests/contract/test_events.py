@@ -22,6 +22,9 @@ TRIGGERS = sorted(
 )
 HANDLERS: dict[str, str] = json.loads((EVENTS / "handlers.json").read_text("utf-8"))
 ENVELOPE = {"version", "id", "detail-type", "source", "account", "time", "region", "resources"}
+SCHEDULED = {"majority.approaching.v1"}
+"""What no change of an item tells; `tests/unit/test_majority.py` holds it against its schema."""
+SCHEDULED_BY = ROOT / "layers/dmp/python/dmp/usecases/remind_majority.py"
 TOLD_WORDS = {
     "name",
     "title",
@@ -69,7 +72,7 @@ def test_every_file_has_its_place() -> None:
 def test_every_fact_that_is_published_has_its_schema() -> None:
     published = {
         each
-        for path in (ROOT / "functions").glob("*/stream.py")
+        for path in [*(ROOT / "functions").glob("*/stream.py"), SCHEDULED_BY]
         for each in re.findall(r"\b[a-z]+\.[a-z]+\.v\d+\b", path.read_text("utf-8"))
     }
     assert published == {kind(schema) for schema in FACTS}
@@ -212,4 +215,4 @@ def test_every_fact_is_told_by_a_stream_s_sample(verdicts) -> None:
     told = {
         fact["DetailType"] for verdict in verdicts.values() for fact in verdict.get("facts", [])
     }
-    assert told == {kind(schema) for schema in FACTS}
+    assert told == {kind(schema) for schema in FACTS} - SCHEDULED

@@ -12,7 +12,7 @@ from dmp.domain.actors import Agent, AgentRole, Person, Professional
 from dmp.domain.consents import ActorConsents, Kind, OpeningConsent, Settings
 from dmp.domain.errors import Busy
 from dmp.domain.ids import document_id, new_record_id, new_ulid
-from dmp.store import situations
+from dmp.store import items
 from dmp.store.aws import client
 from dmp.store.consents import actor_sk, settings_put
 from dmp.store.items import encode, put, write
@@ -55,7 +55,7 @@ def aws():
 
 @pytest.fixture
 def dynamodb(monkeypatch):
-    monkeypatch.setattr(situations, "sleep", lambda _: None)
+    monkeypatch.setattr(items, "sleep", lambda _: None)
     return Counted()
 
 
@@ -159,3 +159,21 @@ def test_a_closed_record_is_a_situation_too(read):
     one = replace(record(), closed_at=NOW)
     write(client("dynamodb"), put("accounts", record_item(one)))
     assert read.of(one.id, HOLDER).record == one
+
+
+# -- many at once ----------------------------------------------------------------------------------
+
+
+def test_many_records_are_one_situation_each_in_a_read_of_twenty_five(read, dynamodb):
+    ones = [record() for _ in range(30)]
+    for one in ones:
+        write(dynamodb.real, put("accounts", record_item(one)))
+    write(dynamodb.real, settings_put("consents", ones[3].id, CONSENT, ones[3].opened_by, NOW))
+    wanted = [one.id for one in ones]
+    found = read.of_all([*wanted, new_record_id()], DOCTOR)
+    assert list(found) == wanted
+    assert len(dynamodb.requests) == 2
+    assert [found[one.id].record for one in ones] == ones
+    opposed = [each for each in wanted if found[each].settings.opposes_break_glass]
+    assert opposed == [ones[3].id]
+    assert all(each == read.of(name, DOCTOR) for name, each in found.items())

@@ -9,7 +9,7 @@ from dmp.domain.documents import Document
 from dmp.store.documents import document_key, document_of
 from dmp.store.items import decode, encode
 from dmp.store.pseudonyms import Pseudonyms
-from dmp.store.representatives import Representatives
+from dmp.store.representatives import Representatives, records_under
 
 _DOC = "DOC#"
 
@@ -36,11 +36,9 @@ class Ways:
         if "Item" in bound:
             own = [decode(bound["Item"])["recordId"]]
         else:
-            own = list(self._represented.records_under(f"TRAITS#{self._traits(person)}"))
+            pk = f"TRAITS#{self._pseudonyms.traits(person.traits)}"
+            own = list(records_under(self._dynamodb, self._accounts, pk))
         return list(dict.fromkeys([*own, *self._represented.represented_by(person.traits)]))
-
-    def _traits(self, person: Person) -> str:
-        return self._pseudonyms.traits(person.traits)
 
 
 class Shelf:

@@ -8,7 +8,7 @@ what holds now is in the record's own item.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date
 from typing import Any
 
@@ -23,11 +23,12 @@ from dmp.store.items import (
     encode,
     is_conflict,
     put,
+    together,
     transact,
     update,
 )
 from dmp.store.pseudonyms import Pseudonyms
-from dmp.store.records import record_key, representatives_item, ways_item
+from dmp.store.records import record_key, record_of, representatives_item, ways_item
 from dmp.store.traces import Journal
 
 
@@ -77,21 +78,39 @@ class Representatives:
         return True
 
     def represented_by(self, traits: Traits) -> list[str]:
-        """The ids of the records whose holders somebody of these traits was named for."""
-        return list(self.records_under(f"REPRESENTS#{self._pseudonyms.traits(traits)}"))
+        """The ids of the records for whose holders somebody of these traits was named."""
+        pk = f"REPRESENTS#{self._pseudonyms.traits(traits)}"
+        return list(records_under(self._dynamodb, self._accounts, pk))
+
+
+class Minors:
+    """`usecases.remind_majority.Minors` on DynamoDB."""
+
+    def __init__(self, dynamodb: Any, accounts: str, pseudonyms: Pseudonyms) -> None:
+        self._dynamodb = dynamodb
+        self._accounts = accounts
+        self._pseudonyms = pseudonyms
 
     def born_on(self, day: date) -> Iterator[str]:
-        """The ids of the records under parental authority of those born on a day."""
-        return self.records_under(f"OFAGE#{self._pseudonyms.birth_date(day)}")
+        """The ids of the records under parental authority of those born on a day, open or not."""
+        pk = f"OFAGE#{self._pseudonyms.birth_date(day)}"
+        return records_under(self._dynamodb, self._accounts, pk)
 
-    def records_under(self, pk: str) -> Iterator[str]:
-        """The ids of the records to which the items of one partition lead."""
-        pages = self._dynamodb.get_paginator("query").paginate(
-            TableName=self._accounts,
-            KeyConditionExpression="pk = :pk",
-            ExpressionAttributeValues=encode({":pk": pk}),
-            ConsistentRead=True,
-        )
-        for page in pages:
-            for item in map(decode, page["Items"]):
-                yield item["sk"].removeprefix("REC#")
+    def records(self, record_ids: Sequence[str]) -> list[Record]:
+        """The records as they stand now, in no order; a hundred at most."""
+        keys = [record_key(record_id) for record_id in record_ids]
+        found = together(self._dynamodb, {self._accounts: keys})
+        return [record_of(item) for item in found.values()]
+
+
+def records_under(dynamodb: Any, accounts: str, pk: str) -> Iterator[str]:
+    """The ids of the records to which the items of one partition lead, page by page."""
+    pages = dynamodb.get_paginator("query").paginate(
+        TableName=accounts,
+        KeyConditionExpression="pk = :pk",
+        ExpressionAttributeValues=encode({":pk": pk}),
+        ConsistentRead=True,
+    )
+    for page in pages:
+        for item in map(decode, page["Items"]):
+            yield item["sk"].removeprefix("REC#")

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from random import uniform
-from time import sleep
 from typing import Any
 
 from dmp.domain.access import Situation
 from dmp.domain.actors import Actor, Professional
 from dmp.domain.documents import Document
-from dmp.domain.errors import Busy
 from dmp.domain.ids import split_document_id
 from dmp.store.consents import (
     SETTINGS_SK,
@@ -20,11 +17,9 @@ from dmp.store.consents import (
     team_of,
     team_sk,
 )
-from dmp.store.items import Item, decode, encode
+from dmp.store.items import Item, together
 from dmp.store.records import record_key, record_of, record_pk
 
-_ATTEMPTS = 5
-_FIRST_WAIT = 0.05
 _AT_ONCE = 25
 
 Found = dict[tuple[str, str, str], Item]
@@ -57,7 +52,7 @@ class Situations:
             from dmp.store.documents import document_key  # noqa: PLC0415 - see _document
 
             asked[self._documents] = [document_key(document_id)]
-        return self._situation(record_id, actor, self._read(asked))
+        return self._situation(record_id, actor, together(self._dynamodb, asked))
 
     def of_all(self, record_ids: Sequence[str], actor: Actor) -> dict[str, Situation]:
         """Those of many records, in their order and without documents; who is no record's id is
@@ -68,7 +63,7 @@ class Situations:
             for record_id in dict.fromkeys(record_ids[start : start + _AT_ONCE]):
                 for table, keys in self._asked(record_id, actor).items():
                     asked.setdefault(table, []).extend(keys)
-            found |= self._read(asked)
+            found |= together(self._dynamodb, asked)
         told = {each: self._situation(each, actor, found) for each in record_ids}
         return {each: situation for each, situation in told.items() if situation is not None}
 
@@ -93,23 +88,6 @@ class Situations:
             document=_document(documents[0]) if documents else None,
             team=team_of(found.get((self._consents, pk, team))),
         )
-
-    def _read(self, asked: dict[str, list[dict[str, str]]]) -> Found:
-        """The items found."""
-        wanted: dict[str, Any] = {
-            table: {"Keys": [encode(key) for key in keys], "ConsistentRead": True}
-            for table, keys in asked.items()
-        }
-        found: Found = {}
-        for attempt in range(_ATTEMPTS):
-            answer = self._dynamodb.batch_get_item(RequestItems=wanted)
-            for table, items in answer["Responses"].items():
-                found |= {(table, item["pk"], item["sk"]): item for item in map(decode, items)}
-            wanted = answer.get("UnprocessedKeys") or {}
-            if not wanted:
-                return found
-            sleep(uniform(0, _FIRST_WAIT * 2**attempt))  # noqa: S311 - spreads, hides nothing
-        raise Busy
 
 
 def _about(actor: Actor) -> tuple[str, str]:
