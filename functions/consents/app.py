@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from chalice.app import Response
 
+from dmp.domain.errors import NotAllowed
 from dmp.edge import fhir_consent
-from dmp.edge.http import HttpArea, fhir_answer
+from dmp.edge.http import PATCH_TYPES, HttpArea, fhir_answer
+from dmp.edge.json_patch import Patch
+from dmp.usecases.grant_access import Recorded
 from functions.consents import wiring
 
 app = HttpArea("consents")
@@ -14,10 +17,10 @@ app = HttpArea("consents")
 @app.route("/fhir/Consent", methods=["POST"], authorizer=app.bearer)
 def record_consent() -> Response:
     """Record a decision: 201 when it is new, 200 when it stood already or was changed."""
-    actor, now = app.actor, app.now
-    done = wiring.grant_access()(actor, fhir_consent.wish_of(app.document()), now)
-    headers = fhir_consent.headers(done.consent, wiring.fhir_base())
-    return fhir_answer(fhir_consent.resource(done.consent), 201 if done.given else 200, headers)
+    actor, now, expected = app.actor, app.now, app.expected_version
+    wish = fhir_consent.wish_of(app.document())
+    done = wiring.grant_access()(actor, wish, now, expected)
+    return _recorded(done, 201 if done.given else 200)
 
 
 @app.route("/fhir/Consent", methods=["GET"], authorizer=app.bearer)
@@ -35,3 +38,41 @@ def read_consent(consent_id: str) -> Response:
     found = wiring.read_consents().read(app.actor, consent_id, app.now)
     headers = fhir_consent.headers(found, wiring.fhir_base())
     return fhir_answer(fhir_consent.resource(found), headers=headers)
+
+
+@app.route(
+    "/fhir/Consent/{consent_id}",
+    methods=["PATCH"],
+    content_types=PATCH_TYPES,
+    authorizer=app.bearer,
+)
+def change_consent(consent_id: str) -> Response:
+    """Withdraw a decision, lift a block, or move a period."""
+    actor, now, expected = app.actor, app.now, app.expected_version
+    amend = fhir_consent.amendment(Patch.of(app.json()))
+    return _recorded(wiring.change_consent()(actor, consent_id, amend, now, expected))
+
+
+@app.route(
+    "/fhir/Consent/{consent_id}",
+    methods=["PUT", "DELETE"],
+    authorizer=app.bearer,
+    refused=True,
+)
+def never(consent_id: str) -> Response:
+    """A decision is changed or withdrawn, never overwritten nor removed."""
+    raise NotAllowed
+
+
+@app.route("/fhir/Consent/{consent_id}/_history", methods=["GET"], authorizer=app.bearer)
+def consent_history(consent_id: str) -> Response:
+    """What one decision became, newest first: who, when and what."""
+    actor, query = app.actor, app.query
+    count, after = fhir_consent.page_of_history(query, strict=app.strict)
+    page = wiring.read_consents().history(actor, consent_id, app.now, count=count, after=after)
+    return fhir_answer(fhir_consent.history(page, consent_id, wiring.fhir_base(), query))
+
+
+def _recorded(done: Recorded, status: int = 200) -> Response:
+    headers = fhir_consent.headers(done.consent, wiring.fhir_base())
+    return fhir_answer(fhir_consent.resource(done.consent), status, headers)

@@ -2,8 +2,11 @@
 
 One code of system `urn:dmp:consent` in `category` and again in `provision.code`; `provision.type`
 deny for a block or an opposition, permit otherwise; the professional as the one
-`provision.actor`, by PS_IdNat. Search: `patient` (required), `category`, `status`, `_count` and the
-cursor of a `next` link.
+`provision.actor`, by PS_IdNat; the structure where they act as `organization`. Its proof is a
+`verification` (verified with the patient) or a `sourceReference` (a document of the record).
+
+A patch changes `status` and `provision.period`. Search: `patient` (required), `category`, `status`,
+`_count` and the cursor of a `next` link.
 """
 
 from __future__ import annotations
@@ -16,28 +19,49 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, BeforeValidator
 
-from dmp.domain.consents import ABOUT_A_PROFESSIONAL, DENIALS, Consent, Kind, split_consent_id
+from dmp.domain.consents import (
+    ABOUT_A_PROFESSIONAL,
+    DENIALS,
+    OPENING_KINDS,
+    Change,
+    Consent,
+    Decision,
+    Kind,
+    ProofKind,
+    split_consent_id,
+)
 from dmp.domain.errors import Fault, Invalid
-from dmp.domain.identity import PS_OID, is_ps_id
-from dmp.edge.fhir_bundles import searchset
+from dmp.domain.identity import PS_OID, STRUCTURE_OID, is_finess, is_ps_id
+from dmp.domain.ids import split_document_id
+from dmp.edge.fhir_bundles import history_bundle, searchset
 from dmp.edge.fhir_search import COUNT, CURSOR, Query, Reading, Token, common, cursor_of, used
 from dmp.edge.http import parsed
+from dmp.edge.json_patch import Patch
+from dmp.usecases.change_consent import Amend, Asked
 from dmp.usecases.grant_access import TAKEN, Wish
-from dmp.usecases.read_consents import ConsentPage, ConsentQuestion, Place
+from dmp.usecases.ports import DEFAULT_COUNT
+from dmp.usecases.read_consents import ConsentPage, ConsentQuestion, HistoryPage, Place
 
 SYSTEM = "urn:dmp:consent"
 RECORDED_BY = "urn:dmp:recorded-by"
+PROOF = "urn:dmp:proof"
+CHANGE = "urn:dmp:change"
 _PS_SYSTEM = f"urn:oid:{PS_OID}"
+_STRUCTURE_SYSTEM = f"urn:oid:{STRUCTURE_OID}"
+_FINESS_PREFIX = "1"
 _SCOPES = "http://terminology.hl7.org/CodeSystem/consentscope"
 _SCOPE = "patient-privacy"
 _ACT_CODES = "http://terminology.hl7.org/CodeSystem/v3-ActCode"
 _PARTICIPATIONS = "http://terminology.hl7.org/CodeSystem/v3-ParticipationType"
 _PATIENT = re.compile(r"(?:.*/)?Patient/([A-Za-z0-9\-.]{1,64})")
+_DOCUMENT = re.compile(r"(?:.*/)?DocumentReference/([A-Za-z0-9\-.]{1,64})")
 _MOMENT = re.compile(
     r"\d{4}-\d\d-\d\d(?:T\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d))?", re.ASCII
 )
 _PARIS = ZoneInfo("Europe/Paris")
 _KNOWN = ("patient", "category", "status", COUNT, CURSOR)
+_KNOWN_OF_HISTORY = (COUNT, CURSOR)
+_CHANGEABLE = ("/status", "/provision/period")
 _STATUSES = {"active": True, "inactive": False}
 _LABELS = {
     Kind.AUTHORISATION: "Autorisation d'accès",
@@ -102,6 +126,15 @@ class Provision(BaseModel):
     provision: list[dict[str, Any]] = []
 
 
+class Organization(BaseModel):
+    identifier: Identifier | None = None
+
+
+class Verification(BaseModel):
+    verified: Any = None
+    verificationDate: Moment = None  # noqa: N815 - FHIR's name
+
+
 class ConsentBody(BaseModel):
     """The members that are read; what else FHIR allows is neither read nor kept."""
 
@@ -110,7 +143,22 @@ class ConsentBody(BaseModel):
     scope: Concept | None = None
     category: list[Concept] = []
     patient: Reference | None = None
+    organization: list[Organization] = []
+    sourceAttachment: Any = None  # noqa: N815 - FHIR's name
+    sourceReference: Reference | None = None  # noqa: N815 - FHIR's name
+    verification: list[Verification] = []
     provision: Provision | None = None
+
+
+class AmendedProvision(BaseModel):
+    period: Period | None = None
+
+
+class Amended(BaseModel):
+    """The members that a patch may change, after it."""
+
+    status: Any = None
+    provision: AmendedProvision
 
 
 def wish_of(told: Mapping[str, Any]) -> Wish:
@@ -130,6 +178,9 @@ def wish_of(told: Mapping[str, Any]) -> Wish:
         faults.append(Fault("Consent.provision", "required", "what is permitted or denied"))
         raise Invalid(*faults)
     professional = _provided(provision, kind, faults)
+    structure = _organization(body.organization, kind, faults)
+    verified_at = _verification(body.verification, faults)
+    document = _source(body, record_id, faults)
     period = provision.period or Period()
     if faults or kind is None:
         raise Invalid(*faults)
@@ -139,7 +190,40 @@ def wish_of(told: Mapping[str, Any]) -> Wish:
         professional=professional,
         since=_start(period.start),
         until=_end(period.end),
+        structure=structure,
+        verified=bool(body.verification),
+        verified_at=verified_at,
+        document=document,
     )
+
+
+def amendment(patch: Patch) -> Amend:
+    """What a patch asks of the decision that stands: NotAllowed for a patch of anything but the
+    status and the period, Invalid for what it makes of them."""
+
+    def amend(consent: Consent) -> Asked:
+        before = resource(consent)
+        told = parsed(Amended, patch.on(before, allowed=_CHANGEABLE), "Consent")
+        if told.status not in _STATUSES:
+            raise Invalid(Fault("Consent.status", "unknown-code", ", ".join(_STATUSES)))
+        period, shown = told.provision.period or Period(), Period(**before["provision"]["period"])
+        decision, moved = consent.decision, period.start != shown.start
+        return Asked(
+            active=_STATUSES[told.status],
+            # To the millisecond in the resource: what was not touched stays as it is kept.
+            since=(_start(period.start) if moved else None) or decision.since,
+            until=decision.until if period.end == shown.end else _end(period.end),
+        )
+
+    return amend
+
+
+def page_of_history(query: Query, *, strict: bool = False) -> tuple[int, int | None]:
+    """How many changes are asked for, and after which version; Malformed with every fault."""
+    reading = Reading(query, _KNOWN_OF_HISTORY, strict=strict)
+    count, after = reading.count(DEFAULT_COUNT), reading.place(_version)
+    reading.done()
+    return count, after
 
 
 def question_of(query: Query, *, strict: bool = False) -> ConsentQuestion:
@@ -176,19 +260,57 @@ def resource(consent: Consent) -> dict[str, Any]:
         who = {"identifier": {"system": _PS_SYSTEM, "value": consent.professional}}
         role = {"coding": [{"system": _PARTICIPATIONS, "code": "IRCP"}]}
         provision["actor"] = [{"role": role, "reference": who}]
-    return {
+    told: dict[str, Any] = {
         "resourceType": "Consent",
         "id": consent.id,
-        "meta": {"versionId": str(decision.version)},
-        "extension": [{"url": RECORDED_BY, "valueString": decision.recorded_by}],
+        "meta": _meta(decision),
+        "extension": _extensions(decision),
         "status": "active" if decision.active else "inactive",
         "scope": {"coding": [{"system": _SCOPES, "code": _SCOPE}]},
         "category": [code],
         "patient": {"reference": f"Patient/{consent.record_id}"},
-        "dateTime": _told(decision.since),
+        "dateTime": _told(decision.at),
+        **_performer(consent),
+    }
+    if decision.structure is not None:
+        value = f"{_FINESS_PREFIX}{decision.structure}"
+        told["organization"] = [{"identifier": {"system": _STRUCTURE_SYSTEM, "value": value}}]
+    return told | {
+        **_proof(decision),
         "policyRule": {"coding": [{"system": _ACT_CODES, "code": "OPTOUT" if denied else "OPTIN"}]},
         "provision": provision,
     }
+
+
+def history(page: HistoryPage, name: str, base: str, query: Query) -> dict[str, Any]:
+    """What one decision became, newest first: a history bundle whose entries say by whom (`urn:dmp:
+    recorded-by`), when (`meta.lastUpdated`) and how (`urn:dmp:change`)."""
+    entries = []
+    for change in page.changes:
+        told = _version_of(change)
+        first = change.consent.decision.version == 1
+        entries.append(
+            {
+                "fullUrl": f"{base}/Consent/{name}",
+                "resource": told,
+                "request": {
+                    "method": "POST" if first else "PATCH",
+                    "url": "Consent" if first else f"Consent/{name}",
+                },
+                "response": {
+                    "status": "201" if first else "200",
+                    "etag": _etag(change.consent.decision),
+                    "lastModified": told["meta"]["lastUpdated"],
+                },
+            }
+        )
+    return history_bundle(
+        f"{base}/Consent/{name}/_history",
+        used(query, _KNOWN_OF_HISTORY),
+        entries,
+        total=page.total,
+        next_cursor=cursor_of(str(page.next)) if page.next is not None else None,
+    )
 
 
 def bundle(page: ConsentPage, base: str, query: Query) -> dict[str, Any]:
@@ -211,8 +333,60 @@ def headers(consent: Consent, base: str) -> dict[str, str]:
     """Where a decision is read again, and its version."""
     return {
         "Location": f"{base}/Consent/{consent.id}",
-        "ETag": f'W/"{consent.decision.version}"',
+        "ETag": _etag(consent.decision),
     }
+
+
+def _etag(decision: Decision) -> str:
+    return f'W/"{decision.version}"'
+
+
+def _version_of(change: Change) -> dict[str, Any]:
+    told = resource(change.consent)
+    told["meta"]["lastUpdated"] = _told(change.at)
+    told["extension"].append({"url": CHANGE, "valueCode": change.turn.value})
+    return told
+
+
+def _meta(decision: Decision) -> dict[str, str]:
+    told = {"versionId": str(decision.version)}
+    if decision.recorded_at is not None:
+        told["lastUpdated"] = _told(decision.recorded_at)
+    return told
+
+
+def _extensions(decision: Decision) -> list[dict[str, str]]:
+    told = [{"url": RECORDED_BY, "valueString": decision.recorded_by}]
+    if decision.proof is not None:
+        told.append({"url": PROOF, "valueCode": decision.proof.kind.value})
+    return told
+
+
+def _performer(consent: Consent) -> dict[str, Any]:
+    """Who agreed, as far as it is a person of care: an agent or a software at the opening of the
+    record is named by the extension alone. A representative is not named by their identity."""
+    kind, _, number = consent.decision.recorded_by.partition("#")
+    if kind == "professional":
+        who = {"type": "Practitioner", "identifier": {"system": _PS_SYSTEM, "value": number}}
+        return {"performer": [who]}
+    if kind != "patient":
+        return {}
+    if consent.decision.represented:
+        return {"performer": [{"type": "RelatedPerson", "display": "Représentant légal"}]}
+    return {"performer": [{"reference": f"Patient/{consent.record_id}"}]}
+
+
+def _proof(decision: Decision) -> dict[str, Any]:
+    proof = decision.proof
+    if proof is None:
+        return {}
+    told: dict[str, Any] = {}
+    if proof.document is not None:
+        told["sourceReference"] = {"reference": f"DocumentReference/{proof.document}"}
+    if proof.kind is ProofKind.VERIFIED or proof.at is not None:
+        date = {"verificationDate": _told(proof.at)} if proof.at else {}
+        told["verification"] = [{"verified": True, **date}]
+    return told
 
 
 def _record(patient: Reference | None, faults: list[Fault]) -> str:
@@ -279,6 +453,57 @@ def _professional(actor: ProvisionActor, at: str, faults: list[Fault]) -> str | 
     return identifier.value
 
 
+def _organization(
+    told: Sequence[Organization], kind: Kind | None, faults: list[Fault]
+) -> str | None:
+    """The FINESS number of the structure where the professional acts; of the kinds that open no
+    record it is not read."""
+    if kind not in OPENING_KINDS or not told:
+        return None
+    if len(told) > 1:
+        faults.append(Fault("Consent.organization", "too-many", "one structure"))
+        return None
+    identifier, at = told[0].identifier, "Consent.organization[0].identifier"
+    if identifier is None or identifier.value is None:
+        faults.append(Fault(at, "required", f"the structure's number of {_STRUCTURE_SYSTEM}"))
+        return None
+    if identifier.system != _STRUCTURE_SYSTEM:
+        faults.append(Fault(f"{at}.system", "unknown-oid", f"{_STRUCTURE_SYSTEM} is expected"))
+    finess = identifier.value.removeprefix(_FINESS_PREFIX)
+    if not identifier.value.startswith(_FINESS_PREFIX) or not is_finess(finess):
+        faults.append(Fault(f"{at}.value", "finess", "1 and a FINESS number"))
+    return finess
+
+
+def _verification(told: Sequence[Verification], faults: list[Fault]) -> datetime | None:
+    """When the patient's consent was verified with them, as far as it is said."""
+    if len(told) > 1:
+        faults.append(Fault("Consent.verification", "too-many", "one verification"))
+    for index, one in enumerate(told):
+        if one.verified is not True:
+            at = f"Consent.verification[{index}].verified"
+            faults.append(Fault(at, "not-verified", "consent that was not verified is no proof"))
+    return _start(told[0].verificationDate) if told else None
+
+
+def _source(body: ConsentBody, record_id: str, faults: list[Fault]) -> str | None:
+    """The document that holds the consent; of this record, or it is no proof."""
+    if body.sourceAttachment is not None:
+        faults.append(
+            Fault("Consent.sourceAttachment", "not-supported", "a document of the record instead")
+        )
+    if body.sourceReference is None:
+        return None
+    found = _DOCUMENT.fullmatch(body.sourceReference.reference or "")
+    place = split_document_id(found[1]) if found else None
+    if found is None or place is None or place[0] != record_id:
+        faults.append(
+            Fault("Consent.sourceReference", "unknown-document", "no document of this record")
+        )
+        return None
+    return found[1]
+
+
 def _codes(concepts: Iterable[Concept]) -> list[tuple[str | None, str | None]]:
     return [(coding.system, coding.code) for one in concepts for coding in one.coding]
 
@@ -295,6 +520,14 @@ def _place(parts: Sequence[str]) -> Place:
     if place[0].tzinfo is None or split_consent_id(last) is None:
         raise ValueError("no place among consents")
     return place
+
+
+def _version(parts: Sequence[str]) -> int:
+    """The version of a cursor's parts; ValueError for what is none."""
+    (version,) = parts
+    if not version.isdecimal() or not version.isascii():
+        raise ValueError("no version")
+    return int(version)
 
 
 def _start(value: date | datetime | None) -> datetime | None:

@@ -80,13 +80,13 @@ class ChangeConsent:
         name: str,
         amend: Amend,
         now: datetime,
-        expected: frozenset[int] | None = None,
+        expected: int | None = None,
     ) -> Recorded:
         """The decision `name` as it stands after the change; the same change again is none.
 
         NotFound for who may not read that decision, Forbidden for who may read and not change it
-        (and for an actor who never decides), StaleVersion when none of the versions `expected`
-        stands, what `amend` raises, Invalid for a period that cannot be and for a withdrawn
+        (and for an actor who never decides), StaleVersion when another version stands than
+        `expected`, what `amend` raises, Invalid for a period that cannot be and for a withdrawn
         decision that is to stand again, Conflict when others kept changing the same decisions.
         """
         only_people(self.gate, actor, now)
@@ -108,7 +108,7 @@ class ChangeConsent:
             decision = stood.of(kind) if kind in TAKEN and own in {None, professional} else None
             if not seen.answer.allowed or decision is None:
                 self.gate.refuse(seen, Act.CHANGE_CONSENT, now, name)
-            if expected is not None and decision.version not in expected:
+            if expected is not None and decision.version != expected:
                 self.gate.fail(seen, Act.CHANGE_CONSENT, StaleVersion(), now, name)
             consent = Consent(record_id, professional, decision)
             try:
@@ -178,8 +178,9 @@ def _faults(consent: Consent, asked: Asked, now: datetime) -> list[Fault]:
     moved = (asked.since, asked.until) != (before.since, before.until)
     if asked.active and not before.active:
         return [Fault("Consent.status", "withdrawn", "what was withdrawn is recorded anew")]
-    if moved and not asked.active:
-        return [Fault(PERIOD, "unexpected", "what is withdrawn keeps its period")]
+    if not asked.active:
+        told = Fault(PERIOD, "unexpected", "what is withdrawn keeps its period")
+        return [told] if moved else []
     if moved and before.kind not in OPENING_KINDS:
         return [Fault(PERIOD, "unexpected", "it lasts until it is withdrawn")]
     wish = Wish(consent.record_id, before.kind, consent.professional, asked.since, asked.until)

@@ -74,8 +74,7 @@ class Wish:
 
     `structure` (FINESS) is where that professional acts, as far as whoever records it says so.
     `verified` and `verified_at` say that the patient's consent was verified with them, `document`
-    names a document of the record that holds it. `expected` are the versions of which one has to
-    stand, None for any.
+    names a document of the record that holds it.
     """
 
     record_id: str
@@ -87,7 +86,6 @@ class Wish:
     verified: bool = False
     verified_at: datetime | None = None
     document: str | None = None
-    expected: frozenset[int] | None = None
 
     @property
     def id(self) -> str:
@@ -114,8 +112,11 @@ class GrantAccess:
     consents: Consents
     durations: Durations
 
-    def __call__(self, actor: Actor, wish: Wish, now: datetime) -> Recorded:
-        """The same wish again changes nothing.
+    def __call__(
+        self, actor: Actor, wish: Wish, now: datetime, expected: int | None = None
+    ) -> Recorded:
+        """The same wish again changes nothing. `expected` is the version that has to stand, 0 for
+        none, None for any.
 
         Forbidden for an actor who never decides, NotFound for one who may not decide here (a
         blocked professional included), Invalid for a period that cannot be or a proof that is
@@ -131,6 +132,9 @@ class GrantAccess:
             passage = self._allowed(
                 actor, wish, as_read(situation, actor, wish.professional, stood), now
             )
+            before = stood.of(wish.kind)
+            if expected is not None and (before.version if before else 0) != expected:
+                self.gate.fail(passage, Act.CHANGE_CONSENT, StaleVersion(), now, wish.id)
             recorded = self._record(passage, wish, stood, now)
             if recorded is not None:
                 return recorded
@@ -147,8 +151,6 @@ class GrantAccess:
     ) -> Recorded | None:
         """None when somebody else changed the decisions in between."""
         before, block = stood.of(wish.kind), stood.of(Kind.BLOCK)
-        if wish.expected is not None and (before.version if before else 0) not in wish.expected:
-            self.gate.fail(passage, Act.CHANGE_CONSENT, StaleVersion(), now, wish.id)
         if wish.kind in OPENING_KINDS and block is not None and block.lasts(now):
             # Also one that another request recorded meanwhile, and that begins after our `now`.
             self.gate.fail(passage, Act.CHANGE_CONSENT, Conflict(), now, wish.id)
@@ -179,7 +181,7 @@ class GrantAccess:
         until = wish.until
         if until is None and wish.kind is Kind.AUTHORISATION and isinstance(actor, Professional):
             until = default_end(self.durations, actor, wish.since or now, standing)
-        since = wish.since or (standing.since if standing else now)
+        since = wish.since or (standing.since if standing else _to_the_millisecond(now))
         structure = _structure(actor, wish) or (standing.structure if standing else None)
         proof = _proof(actor, wish)
         if (
@@ -319,6 +321,11 @@ def period_faults(wish: Wish, now: datetime) -> list[Fault]:
 def word_of(actor: Actor) -> Proof:
     """What an actor's own word is worth."""
     return Proof(ProofKind.DECLARED if isinstance(actor, Professional) else ProofKind.SELF)
+
+
+def _to_the_millisecond(now: datetime) -> datetime:
+    """As the resource tells it, so that what was read may be sent again unchanged."""
+    return now.replace(microsecond=now.microsecond // 1000 * 1000)
 
 
 def _proof(actor: Actor, wish: Wish) -> Proof:
