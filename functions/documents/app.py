@@ -7,17 +7,19 @@ from typing import Any
 from chalice.app import Response
 
 from dmp.domain.actors import Person
+from dmp.domain.documents import Document
 from dmp.domain.errors import NotAllowed
 from dmp.edge.fhir_bundles import parameters, searchset, warning
 from dmp.edge.fhir_documents import HIDDEN, etag, resource_of
 from dmp.edge.fhir_search import Query, cursor_of, form_query
-from dmp.edge.http import HttpArea, bytes_answer, fhir_answer, redirect
+from dmp.edge.http import PATCH_TYPES, HttpArea, bytes_answer, fhir_answer, redirect
 from dmp.edge.settings import settings
 from dmp.usecases.publish_document import Published
 from functions.documents import wiring
 from functions.documents.capabilities import statement
+from functions.documents.changing import rewriting
 from functions.documents.messages import Sent, sent
-from functions.documents.searching import asked
+from functions.documents.searching import asked, condition
 
 app = HttpArea("documents")
 
@@ -81,6 +83,35 @@ def read(id: str) -> Response:  # noqa: A002 - the name of the path's parameter
 
 @app.route(
     "/fhir/DocumentReference/{id}",
+    methods=["PATCH"],
+    content_types=PATCH_TYPES,
+    authorizer=app.bearer,
+)
+def change(id: str) -> Response:  # noqa: A002 - the name of the path's parameter
+    """Status, security labels and archive state, by JSON Patch."""
+    actor, rewrite = app.actor, rewriting(app.json(), _fhir_url())
+    changed = wiring.change_document()(actor, id, rewrite, app.expected_version, app.now)
+    return _changed(changed)
+
+
+@app.route(
+    "/fhir/DocumentReference",
+    methods=["PATCH"],
+    content_types=PATCH_TYPES,
+    authorizer=app.bearer,
+)
+def change_by_identifier() -> Response:
+    """The same, of the one document that carries a producer's identifier."""
+    actor, rewrite = app.actor, rewriting(app.json(), _fhir_url())
+    meant = condition(app.query, lenient=settings().lenient_identity)
+    changed = wiring.change_document().matching(
+        actor, meant, rewrite, app.expected_version, app.now
+    )
+    return _changed(changed)
+
+
+@app.route(
+    "/fhir/DocumentReference/{id}",
     methods=["PUT", "DELETE"],
     authorizer=app.bearer,
     refused=True,
@@ -107,7 +138,14 @@ def _sent(*, upload: bool = False) -> Sent:
         lenient=settings().lenient_identity,
         holder=isinstance(app.actor, Person),
         upload=upload,
+        masked_and_invisible=wiring.parameters().masked_and_invisible,
     )
+
+
+def _changed(document: Document) -> Response:
+    """The document as it stands now, with its version."""
+    resource = resource_of(document, _fhir_url(), hidden_from_others=document.hidden_from_others)
+    return fhir_answer(resource, headers={"ETag": etag(document)})
 
 
 def _published(published: Published) -> Response:

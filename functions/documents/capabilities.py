@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 _PDSM = "https://interop.esante.gouv.fr/ig/fhir/pdsm/StructureDefinition"
+_BALP = "https://profiles.ihe.net/ITI/BALP/StructureDefinition/IHE.BasicAudit"
 _FORMATS = ["application/fhir+json", "json"]
 _WRITTEN = "2026-11-22"
 
@@ -28,9 +29,16 @@ _RESOURCES: list[dict[str, Any]] = [
             "ITI-105 with the bytes inline (3 MiB decoded at most), ITI-67. `status` is required of"
             " a search. Pages by the opaque `_cursor` of the next link, newest first. Replacement"
             " by `relatesTo` (replaces) of a current document of the same author or structure."
+            " PATCH changes status, securityLabel and the isArchived extension, by id or by"
+            " `identifier` (with `patient` or `patient.identifier`, or without)."
         ),
-        "interaction": [{"code": "create"}, {"code": "read"}, {"code": "search-type"}],
-        "versioning": "versioned",
+        "interaction": [
+            {"code": "create"},
+            {"code": "read"},
+            {"code": "patch"},
+            {"code": "search-type"},
+        ],
+        "versioning": "versioned-update",
         "readHistory": False,
         "updateCreate": False,
         "searchParam": [
@@ -79,6 +87,40 @@ _RESOURCES: list[dict[str, Any]] = [
         ],
     },
     {
+        "type": "AuditEvent",
+        "supportedProfile": [
+            f"{_BALP}.{name}"
+            for name in ("PatientRead", "PatientQuery", "PatientCreate", "PatientUpdate", "Query")
+        ],
+        "documentation": (
+            "Who did what. With `patient`: every entry, to the holder, who represents them, the"
+            " médecin traitant and delegates; to others their own acts. Without: one's own acts"
+            " everywhere. Newest first, without a total."
+        ),
+        "interaction": [{"code": "read"}, {"code": "search-type"}],
+        "searchParam": [
+            _param("patient", "reference", "The id of the record; without it, one's own acts."),
+            _param("date", "date", "Prefixes eq ne gt lt ge le sa eb."),
+            _param("agent.identifier", "token", "PS_IdNat, or the number of a structure."),
+            _param("type", "token"),
+            _param("subtype", "token", "Kinds of acts of urn:dmp:act, or interactions."),
+            _param("action", "token"),
+            _param("outcome", "token"),
+            _param("entity", "reference"),
+        ],
+        "operation": [
+            {
+                "name": "access-report",
+                "definition": "urn:dmp:operation:access-report",
+                "documentation": (
+                    "GET with `patient` and `date` as in the search: a Bundle of type collection"
+                    " with its signature (JWS, ES256), checked by the keys of"
+                    " /.well-known/jwks.json."
+                ),
+            }
+        ],
+    },
+    {
         "type": "ExplanationOfBenefit",
         "documentation": "The reimbursement history, one resource per netted service line.",
         "interaction": [{"code": "search-type"}],
@@ -103,6 +145,7 @@ def statement(fhir_url: str) -> dict[str, Any]:
         "implementation": {"description": "Dossier médical partagé", "url": fhir_url},
         "fhirVersion": "4.0.1",
         "format": _FORMATS,
+        "patchFormat": ["application/json-patch+json"],
         "rest": [
             {
                 "mode": "server",

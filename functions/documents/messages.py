@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from binascii import Error as Base64Error
 from binascii import a2b_base64
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
@@ -29,6 +29,7 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
+from dmp.domain.amendments import COMBINATION, masked_twice
 from dmp.domain.documents import Visibility
 from dmp.domain.errors import Fault, Invalid, TooLarge
 from dmp.domain.identity import (
@@ -47,7 +48,7 @@ from dmp.domain.ids import is_record_id, split_document_id
 from dmp.domain.inspection import form_of
 from dmp.domain.submissions import AT, Claim, Role, Submission
 from dmp.domain.terminology import DocumentType, document_class, document_type, visibility
-from dmp.edge.fhir_documents import MOST, kept
+from dmp.edge.fhir_documents import ARCHIVED, MOST, kept
 from dmp.edge.http import faults_of
 from dmp.usecases.prepare_upload import LARGEST
 
@@ -72,7 +73,7 @@ class Reading:
     """What validators need besides their own element, and what they leave behind.
 
     `lenient` holds for this resource: the stage allows it, and the subject stands under the test
-    or demonstration OID.
+    or demonstration OID; `masked_and_invisible` is the rules' parameter.
     """
 
     now: datetime
@@ -80,6 +81,7 @@ class Reading:
     holder: bool
     lenient: bool
     contained: Mapping[str, Mapping[str, Any]]
+    masked_and_invisible: bool = False
     warnings: list[Fault] = field(default_factory=list)
 
 
@@ -146,14 +148,14 @@ def _known_label(concept: Concept) -> Concept:
     return concept
 
 
-def _labels_together(labels: list[Concept]) -> list[Concept]:
-    both = {Visibility.HIDDEN_FROM_PROFESSIONALS, Visibility.HIDDEN_FROM_PATIENT}
-    if both <= _visibilities(labels):
-        raise _fault("label-combination", "hidden from professionals and from the patient at once")
+def _labels_together(labels: list[Concept], info: ValidationInfo) -> list[Concept]:
+    if masked_twice(visibilities(labels)) and not _reading(info).masked_and_invisible:
+        raise _fault(COMBINATION.code, COMBINATION.detail)
     return labels
 
 
-def _visibilities(labels: list[Concept]) -> frozenset[Visibility]:
+def visibilities(labels: Sequence[Concept]) -> frozenset[Visibility]:
+    """What labels say, N when they say nothing."""
     found = {visibility(*pair) for label in labels for pair in label.pairs}
     return frozenset(one for one in found if one is not None) or frozenset({Visibility.NORMAL})
 
@@ -428,6 +430,23 @@ def _target(reference: Reference) -> Reference:
 
 class Extension(Element):
     url: Text
+    value_boolean: Annotated[bool, Field(strict=True)] | None = None
+
+
+def _archived_once(extensions: list[Extension]) -> list[Extension]:
+    told = [one.value_boolean for one in extensions if one.url == ARCHIVED]
+    if len(told) > 1 or None in told:
+        raise _fault("archived", "isArchived is said once, by a valueBoolean")
+    return extensions
+
+
+def archived(extensions: Sequence[Extension]) -> bool:
+    """Whether the extensions say that a document is put aside."""
+    return any(one.value_boolean for one in extensions if one.url == ARCHIVED)
+
+
+Labels = list[Annotated[Concept, AfterValidator(_known_label)]]
+Extensions = Annotated[list[Extension], AfterValidator(_archived_once)]
 
 
 class Relation(Element):
@@ -440,7 +459,7 @@ class DocumentReference(Element):
 
     resource_type: Literal["DocumentReference"]
     meta: dict[str, Any] = {}
-    extension: list[Extension] = []
+    extension: Extensions = []
     master_identifier: Annotated[Identifier, AfterValidator(_unique)]
     status: Literal["current"]
     type: Annotated[Concept, AfterValidator(_known_type)]
@@ -459,9 +478,7 @@ class DocumentReference(Element):
     custodian: Annotated[
         Reference | None, AfterValidator(_custodian), Field(validate_default=True)
     ] = None
-    security_label: Annotated[
-        list[Annotated[Concept, AfterValidator(_known_label)]], AfterValidator(_labels_together)
-    ] = []
+    security_label: Annotated[Labels, AfterValidator(_labels_together)] = []
     content: Annotated[list[Content], Field(min_length=1, max_length=1)]
     context: Context | None = None
     relates_to: Annotated[list[Relation], Field(max_length=1)] = []
@@ -476,12 +493,19 @@ class Sent:
 
 
 def sent(
-    told: Mapping[str, Any], *, now: datetime, lenient: bool, holder: bool, upload: bool = False
+    told: Mapping[str, Any],
+    *,
+    now: datetime,
+    lenient: bool,
+    holder: bool,
+    upload: bool = False,
+    masked_and_invisible: bool = False,
 ) -> Sent:
     """A DocumentReference as a submission.
 
     `lenient` is the stage's identity mode, `holder` says that a patient sends it, `upload` that
-    the bytes will follow. Raises Invalid with every fault, TooLarge for too many bytes.
+    the bytes will follow; `masked_and_invisible` is the rules' parameter. Raises Invalid with every
+    fault, TooLarge for too many bytes.
     """
     if told.get("resourceType") != "DocumentReference":
         raise Invalid(*_not_one_document(told, now, lenient=lenient))
@@ -492,6 +516,7 @@ def sent(
         holder=holder,
         lenient=lenient and _for_test(told, contained),
         contained=contained,
+        masked_and_invisible=masked_and_invisible,
     )
     try:
         model = DocumentReference.model_validate(told, context=reading)
@@ -558,7 +583,7 @@ def _submission(model: DocumentReference, reading: Reading, resource: str) -> Su
         unique_id=model.master_identifier.value or "",
         type_code=kind.code,
         class_code=document_class(named) or kind.class_code,
-        visibility=_visibilities(model.security_label),
+        visibility=visibilities(model.security_label),
         title=attachment.title or kind.label,
         dated=model.date,
         media_type=attachment.content_type,
@@ -573,6 +598,7 @@ def _submission(model: DocumentReference, reading: Reading, resource: str) -> Su
         size=attachment.size,
         sha1=attachment.hash,
         replaces=replaced.rpartition("/")[2] if replaced else None,
+        archived=archived(model.extension),
         warnings=tuple(reading.warnings),
     )
 

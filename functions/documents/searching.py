@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from dmp.domain.documents import DocumentStatus
+from dmp.domain.documents import Document, DocumentStatus
 from dmp.domain.errors import Fault
 from dmp.domain.identity import Ins, ins_faults
 from dmp.domain.ids import split_document_id
 from dmp.domain.terminology import CLASS_LABELS, CLASSES, TYPES, oid_of
 from dmp.edge.fhir_search import COUNT, CURSOR, Query, Reading, Token, Used, common, used
+from dmp.usecases.change_document import Condition
 from dmp.usecases.search_documents import Criteria, Page
 
 _NUMBER = "patient.identifier"
+_IDENTIFIER = "identifier"
 READ = ("patient", _NUMBER, "status", "type", "category", "date", COUNT, CURSOR)
 _DIGITS = 12
 _STATUSES = {status.value: status for status in DocumentStatus}
@@ -47,6 +50,28 @@ def asked(query: Query, *, lenient: bool, strict: bool) -> Asked:
     page = Page(reading.count(), after, total)
     reading.done()
     return Asked(whose, criteria, page, used(query, READ))
+
+
+def condition(query: Query, *, lenient: bool) -> Condition:
+    """Which document a conditional request means: `identifier`, once, with `patient` or
+    `patient.identifier` or neither. Malformed for anything else, since what would be left out
+    could make it mean another one."""
+    reading = Reading(query, (_IDENTIFIER, "patient", _NUMBER), strict=True)
+    said = reading.tokens(_IDENTIFIER)
+    token = said[0][0] if len(said) == 1 and len(said[0]) == 1 else None
+    if token is None or not token.code:
+        told = "<system>|<masterIdentifier>, or the latter alone, once"
+        reading.faults.append(Fault(_IDENTIFIER, "required", told))
+    named = reading.values("patient") or reading.values(_NUMBER)
+    whose = _whose(reading, lenient=lenient) if named else None
+    reading.done()
+    system = token.system if token else None
+
+    def holds(document: Document) -> bool:
+        identifier = json.loads(document.resource).get("masterIdentifier", {})
+        return system is None or identifier.get("system", "") == system
+
+    return Condition((token.code if token else None) or "", whose, holds)
 
 
 def _whose(reading: Reading, *, lenient: bool) -> str | Ins:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from functools import cache
 
+from dmp.access.parameters import load_parameters
 from dmp.composition import gate, journal, register
+from dmp.domain.parameters import Parameters
 from dmp.edge.inspect import eicar, inspect
 from dmp.edge.settings import settings
 from dmp.store.aws import client, ready
@@ -12,6 +14,7 @@ from dmp.store.documents import Documents
 from dmp.store.quarantine import Quarantine
 from dmp.store.vault import Vault
 from dmp.usecases.admit_document import AdmitDocument
+from dmp.usecases.change_document import ChangeDocument
 from dmp.usecases.prepare_upload import PrepareUpload
 from dmp.usecases.publish_document import PublishDocument
 from dmp.usecases.read_content import ReadContent
@@ -51,6 +54,16 @@ def read_document() -> ReadDocument:
 @cache
 def read_content() -> ReadContent:
     return ReadContent(read_document(), _vault())
+
+
+@cache
+def change_document() -> ChangeDocument:
+    return ChangeDocument(gate(documents=True), register(), _documents(), parameters())
+
+
+@cache
+def parameters() -> Parameters:
+    return load_parameters()
 
 
 @cache

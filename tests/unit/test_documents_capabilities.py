@@ -17,6 +17,7 @@ INTERACTIONS = {
     ("POST", False): "create",
     ("GET", True): "read",
     ("PATCH", True): "patch",
+    ("PATCH", False): "patch",
 }
 
 

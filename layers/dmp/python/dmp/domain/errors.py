@@ -126,7 +126,7 @@ class RecordClosed(RecordExists):
 
 
 class DocumentAlreadyPublished(Conflict):
-    """The producer's own identifier already names another document of this record."""
+    """The sender's own identifier already names another document that they sent here."""
 
     slug = "document-already-published"
 
@@ -135,6 +135,12 @@ class StaleVersion(DmpError):
     """If-Match named a version that is no longer the current one."""
 
     slug = "stale-version"
+
+
+class SeveralMatch(DmpError):
+    """A conditional request names one thing, and several answer to it."""
+
+    slug = "several-match"
 
 
 class TooLarge(DmpError):

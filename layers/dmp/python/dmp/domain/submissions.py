@@ -61,6 +61,7 @@ class Submission:
     size: int | None = None
     sha1: str | None = None
     replaces: str | None = None
+    archived: bool = False
     warnings: tuple[Fault, ...] = field(default=())
 
 

@@ -1,14 +1,15 @@
 """The codes that documents carry, and the addresses under which they are written.
 
 A code means the same under LOINC's own address, under the canonical address of the French
-nomenclature server (NOS) and under its OID. What was sent is what comes back: nothing here
+nomenclature server (NOS, now SMT) and under its OID. What was sent is what comes back: nothing here
 rewrites a code. Sources: TRE_A03 (classes), TRE_A04 and LOINC, TRE_A05 (types), TRE_A07
-(visibility), HL7 v3 Confidentiality. The class of a type is *assumed* where a submission does not
-say it: a simplified publication has no category.
+(visibility; partners also write TRE_A10 NiveauConfidentialite), HL7 v3 Confidentiality. The class
+of a type is *assumed* where a submission does not say it: a simplified publication has no category.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -31,8 +32,21 @@ _ADDRESSES = {
     f"{_NOS}/TRE_A03-ClasseDocument/FHIR/TRE-A03-ClasseDocument": CLASSES,
     f"{_NOS}/TRE_A07-StatusVisibiliteDocument/FHIR/TRE-A07-StatusVisibiliteDocument": VISIBILITIES,
     f"{_NOS}/TRE_A07-StatutVisibiliteDocument/FHIR/TRE-A07-StatutVisibiliteDocument": VISIBILITIES,
+    f"{_NOS}/TRE_A10-NiveauConfidentialite/FHIR/TRE-A10-NiveauConfidentialite": VISIBILITIES,
     "http://terminology.hl7.org/CodeSystem/v3-Confidentiality": CONFIDENTIALITY,
 }
+_TABLES = {
+    "03": CLASSES,
+    "04": LOINC,
+    "05": TYPES_OF_FRANCE,
+    "07": VISIBILITIES,
+    "10": VISIBILITIES,
+}
+_SMT = re.compile(
+    r"https://smt\.esante\.gouv\.fr/(?:[\w-]+/)*(?:terminologie-)?tre[-_]a(?P<table>\d\d)\b[\w-]*",
+    re.IGNORECASE,
+)
+"""The addresses of the server of terminologies (SMT), by the table's number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,11 +132,11 @@ def oid_of(system: str | None) -> str | None:
     if system is None:
         return None
     address = system.partition("|")[0].rstrip("/")
-    return (
-        address.removeprefix("urn:oid:")
-        if address.startswith("urn:oid:")
-        else _ADDRESSES.get(address)
-    )
+    if address.startswith("urn:oid:"):
+        return address.removeprefix("urn:oid:")
+    if table := _SMT.fullmatch(address):
+        return _TABLES.get(table["table"])
+    return _ADDRESSES.get(address)
 
 
 def document_type(codings: Sequence[tuple[str | None, str]]) -> DocumentType | None:

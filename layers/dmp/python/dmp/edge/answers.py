@@ -36,6 +36,7 @@ _FORMS: dict[type[BaseException], Form] = {
     errors.Conflict: Form(409, "conflict"),
     errors.DocumentAlreadyPublished: Form(409, "duplicate"),
     errors.StaleVersion: Form(412, "conflict"),
+    errors.SeveralMatch: Form(412, "multiple-matches"),
     errors.TooLarge: Form(413, "too-long"),
     errors.UnsupportedMedia: Form(415, "not-supported"),
     errors.NotAllowed: Form(405, "not-supported"),

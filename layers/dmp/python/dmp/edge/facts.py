@@ -22,7 +22,17 @@ from aws_lambda_powertools.utilities.data_classes.dynamo_db_stream_event import 
 from dmp.domain.facts import Fact, Told, fact_id
 from dmp.edge.observability import logger
 
-__all__ = ["Change", "Fact", "FactsOf", "Publisher", "Told", "fact_id", "handler", "hidden"]
+__all__ = [
+    "Change",
+    "Fact",
+    "FactsOf",
+    "Image",
+    "Publisher",
+    "Told",
+    "fact_id",
+    "handler",
+    "hidden",
+]
 
 Image = Mapping[str, Any]
 

@@ -20,6 +20,7 @@ MOST = 256 * 1024
 REJECTION = "urn:dmp:rejection"
 HIDDEN = "urn:dmp:hidden-from-others"
 WARNING = "urn:dmp:warning"
+ARCHIVED = "https://interop.esante.gouv.fr/ig/fhir/pdsm/StructureDefinition/pdsm-ext-is-archived"
 
 _OURS = ("id", "docStatus")
 _META_OURS = ("versionId", "lastUpdated")

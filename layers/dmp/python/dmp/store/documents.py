@@ -2,13 +2,15 @@
 
 Keys by example (table `documents`):
 
-| pk          | sk            | what                                                              |
-|-------------|---------------|-------------------------------------------------------------------|
-| `REC#7h3k…` | `DOC#01jd…`   | one document; sorts by the moment of its submission               |
-| `REC#7h3k…` | `UID#9f86…`   | SHA-256 of a producer's identifier: the `ulid` of what it names   |
+| pk          | sk                | what                                                          |
+|-------------|-------------------|---------------------------------------------------------------|
+| `REC#7h3k…` | `DOC#01jd…`       | one document; sorts by the moment of its submission           |
+| `UID#9f86…` | `REC#7h3k…#5e88…` | SHA-256 of a producer's identifier, then the record and a     |
+|             |                   | hash of the sender: the `ulid` of what it names there         |
 
-`resource` is the FHIR JSON, deflated. An announced upload and its name carry a `ttl`: who never
-sends the bytes leaves nothing behind.
+A producer's identifier is unique for one sender in one record: whether somebody else's document
+carries it, one cannot find out by sending another. `resource` is the FHIR JSON, deflated. An
+announced upload and its name carry a `ttl`: who never sends the bytes leaves nothing behind.
 """
 
 from __future__ import annotations
@@ -48,6 +50,7 @@ _OURS = "attribute_not_exists(pk) OR ulid = :ulid"
 _AWAITED = timedelta(hours=24)
 _TRIES = 5
 _FIRST_WAIT = 0.03
+_MOST_NAMED = 25
 
 
 def document_key(document_id: str) -> dict[str, str]:
@@ -82,6 +85,7 @@ def document_of(item: Mapping[str, Any]) -> Document:
         rejection=item.get("rejection"),
         replaces=item.get("replaces"),
         version=int(item["version"]),
+        archived=item.get("archived", False),
     )
 
 
@@ -109,6 +113,7 @@ def document_item(document: Document) -> Item:
         "resource": zlib.compress(document.resource.encode("utf-8")),
         "rejection": document.rejection,
         "replaces": document.replaces,
+        "archived": document.archived or None,
         "version": document.version,
         "ttl": _lapses(document) if awaited else None,
     }
@@ -129,10 +134,26 @@ class Documents:
         item = self._get(document_key(document_id))
         return document_of(item) if item else None
 
-    def named(self, record_id: str, unique_id: str) -> Document | None:
-        """The document that holds a producer's identifier in a record."""
-        uid = self._get(_name_key(record_id, unique_id))
-        return self.of(document_id(record_id, uid["ulid"])) if uid else None
+    def named(self, like: Document) -> Document | None:
+        """What the same sender sent into the same record under the same producer's identifier."""
+        uid = self._get(_name_key(like))
+        return self.of(document_id(like.record_id, uid["ulid"])) if uid else None
+
+    def carrying(self, unique_id: str, record_id: str | None = None) -> list[str]:
+        """The ids of the documents that carry a producer's identifier, of whatever sender, in one
+        record or in all: the first 25, of which a caller sees those that they may."""
+        given = {":pk": _name_pk(unique_id), ":in": f"REC#{record_id or ''}"}
+        answer = self._dynamodb.query(
+            TableName=self._table,
+            KeyConditionExpression="pk = :pk AND begins_with(sk, :in)",
+            ExpressionAttributeValues=encode(given),
+            ConsistentRead=True,
+            Limit=_MOST_NAMED,
+        )
+        return [
+            document_id(item["sk"].split("#")[1], item["ulid"])
+            for item in map(decode, answer["Items"])
+        ]
 
     def of_record(self, record_id: str, before: str | None = None) -> Iterator[Document]:
         """A record's documents, newest first, read consistently page by page.
@@ -181,7 +202,7 @@ class Documents:
             except ConditionFailed as error:
                 if error.index > 1:
                     raise Conflict("the replaced document changed") from error
-                held = self.named(document.record_id, document.unique_id)
+                held = self.named(document)
                 if held is not None:
                     return held
             except ClientError as error:
@@ -214,7 +235,7 @@ class Documents:
 
     def reject(self, document: Document, trace: Trace) -> bool:
         """An awaited upload is refused, and its name is free again; False when not awaited."""
-        key = _name_key(document.record_id, document.unique_id)
+        key = _name_key(document)
         writes = [
             self._onwards(document),
             delete(self._table, key, _OURS, values_of={":ulid": _ulid(document)}),
@@ -224,6 +245,19 @@ class Documents:
         if moved is Settled.TAKEN:  # the name is somebody else's by now: leave it
             moved = self._moved([writes[0], writes[2]])
         return moved is Settled.DONE
+
+    def change(self, document: Document, trace: Trace) -> bool:
+        """The next version of a document, and its trace; False when another change was quicker."""
+        writes = [
+            put(
+                self._table,
+                document_item(document),
+                "version = :before",
+                values_of={":before": document.version - 1},
+            ),
+            self._journal.put(trace),
+        ]
+        return self._moved(writes) is Settled.DONE
 
     def _moved(self, writes: list[dict[str, Any]]) -> Settled:
         for attempt in range(_TRIES):
@@ -283,17 +317,22 @@ def _ulid(document: Document) -> str:
     return document.id.partition(".")[2]
 
 
-def _name_key(record_id: str, unique_id: str) -> dict[str, str]:
+def _name_pk(unique_id: str) -> str:
+    return _UID + sha256(unique_id.encode("utf-8")).hexdigest()
+
+
+def _name_key(document: Document) -> dict[str, str]:
+    sender = sha256(document.author.encode("utf-8")).hexdigest()[:32]
     return {
-        "pk": f"REC#{record_id}",
-        "sk": _UID + sha256(unique_id.encode("utf-8")).hexdigest(),
+        "pk": _name_pk(document.unique_id),
+        "sk": f"REC#{document.record_id}#{sender}",
     }
 
 
 def _name_item(document: Document) -> Item:
     awaited = document.stage is Stage.PRELIMINARY
     return {
-        **_name_key(document.record_id, document.unique_id),
+        **_name_key(document),
         "ulid": _ulid(document),
         "ttl": _lapses(document) if awaited else None,
     }

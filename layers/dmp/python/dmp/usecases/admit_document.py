@@ -72,6 +72,7 @@ class AdmitDocument:
             author_structure=structure_of(actor),
             updated_at=now,
             replaces=submission.replaces,
+            archived=submission.archived,
         )
         passage = self.gate.ask(actor, Action.PUBLISH_DOCUMENT, situation, now, document)
         if not passage.answer.allowed:

@@ -38,7 +38,7 @@ class Announcements(Protocol):
     ) -> Document | None:
         """As `usecases.publish_document.Shelf.publish`."""
 
-    def named(self, record_id: str, unique_id: str) -> Document | None:
+    def named(self, like: Document) -> Document | None:
         """As `usecases.publish_document.Shelf.named`."""
 
     def reannounce(self, document: Document, trace: Trace) -> bool:
@@ -98,7 +98,7 @@ class PrepareUpload:
         if held is not None:
             if _settled(held, document):
                 return self._known(admitted, held, now)
-            if held.stage is not Stage.PRELIMINARY or held.author != document.author:
+            if held.stage is not Stage.PRELIMINARY:
                 gate.fail(passage, Act.ANNOUNCE_DOCUMENT, DocumentAlreadyPublished(), now)
             document = replace(document, id=held.id, version=held.version + 1)
             if not self.documents.reannounce(document, trace(document.id)):
@@ -111,7 +111,7 @@ class PrepareUpload:
         document, replaced = admitted.document, admitted.replaced
         if replaced is None or replaced.status is DocumentStatus.CURRENT:
             return None
-        held = self.documents.named(document.record_id, document.unique_id)
+        held = self.documents.named(document)
         return held if held is not None and _settled(held, document) else None
 
     def _known(self, admitted: Admitted, held: Document, now: datetime) -> Prepared:

@@ -44,12 +44,13 @@ class Shelf(Protocol):
     ) -> Document | None:
         """Metadata, the producer's identifier, the replaced document and the trace: all or none.
 
-        None when that was written; else the document that held the producer's identifier before,
-        and nothing was written. Raises Conflict when the replaced document changed meanwhile.
+        None when that was written; else the document that the same sender sent under the same
+        identifier before, and nothing was written. Raises Conflict when the replaced document
+        changed meanwhile.
         """
 
-    def named(self, record_id: str, unique_id: str) -> Document | None:
-        """The document that holds a producer's identifier in a record."""
+    def named(self, like: Document) -> Document | None:
+        """What the same sender sent into the same record under the same producer's identifier."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +62,14 @@ class Published:
     warnings: tuple[Fault, ...] = ()
 
 
-def vault_key(record_id: str, unique_id: str, sha256_hex: str) -> str:
-    """Where bytes lie: by record, producer's identifier and content.
+def vault_key(document: Document, sha256_hex: str) -> str:
+    """Where bytes lie: by record, sender, producer's identifier and content.
 
     A retry finds its own bytes again, and nobody else's are ever under the same key.
-    `documents/7h3k…/<hash of the identifier>/<hash of the bytes>`
+    `documents/7h3k…/<hash of sender and identifier>/<hash of the bytes>`
     """
-    named = sha256(unique_id.encode()).hexdigest()[:32]
-    return f"documents/{record_id}/{named}/{sha256_hex}"
+    named = sha256(f"{document.author}\x1f{document.unique_id}".encode()).hexdigest()[:32]
+    return f"documents/{document.record_id}/{named}/{sha256_hex}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,12 +134,12 @@ class PublishDocument:
         document, replaced = admitted.document, admitted.replaced
         if replaced is not None and replaced.status is not DocumentStatus.CURRENT:
             # Replaced by this very submission, sent once before? Then it is no fault.
-            held = self.documents.named(document.record_id, document.unique_id)
+            held = self.documents.named(document)
             if held is not None and same(held, document):
                 return Published(held, created=False)
         found = self.inspect(BytesIO(data), submission.media_type)
         warnings = self._check(submission, admitted, data, found, now)
-        key = vault_key(document.record_id, document.unique_id, found.sha256)
+        key = vault_key(document, found.sha256)
         document = replace(document, content=replace(document.content, key=key))
         self.vault.keep(key, data, document.content.media_type, found.sha256)
         passage = admitted.passage

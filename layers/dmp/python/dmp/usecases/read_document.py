@@ -35,9 +35,16 @@ class ReadDocument:
         if parts is None:
             self.gate.miss(actor, act, now)
         situation = self.gate.situation(actor, parts[0], act, now, document_id)
-        document = situation.document
-        passage = self.gate.ask(actor, Action.READ_DOCUMENT, situation, now, document)
-        hidden = document is None or not (document.listed or document.author == key_of(actor))
-        if document is None or hidden or not passage.answer.allowed:
+        passage = self.gate.ask(actor, Action.READ_DOCUMENT, situation, now)
+        document = disclosed(passage)
+        if document is None:
             self.gate.refuse(passage, act, now, target=document_id)
         return document, passage
+
+
+def disclosed(passage: Passage) -> Document | None:
+    """The document of a passage to READ_DOCUMENT, when it is there and the actor may read it."""
+    document = passage.situation.document
+    if document is None or not passage.answer.allowed:
+        return None
+    return document if document.listed or document.author == key_of(passage.actor) else None

@@ -129,7 +129,7 @@ class SettleUpload:
         ):
             fault = Fault(FILE, "not-current", "the document to replace is not current any more")
             return self._reject(document, arrival, fault, now)
-        key = vault_key(document.record_id, document.unique_id, found.sha256)
+        key = vault_key(document, found.sha256)
         if not self.quarantine.move(arrival, key, document.content, found.sha256):
             raise Busy
         final = replace(
