@@ -77,7 +77,7 @@ def test_every_refusal_has_a_status_and_a_sentence_in_every_language(kind, code)
 
 
 def test_both_catalogues_say_the_same_things():
-    for name in ("problems", "warnings"):
+    for name in ("problems", "traces", "warnings"):
         assert messages(name, "fr").keys() == messages(name, "en").keys()
 
 
