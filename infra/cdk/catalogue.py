@@ -67,6 +67,7 @@ BUCKETS = {
 QUEUES = {
     "history-requests": Queue(facts=("record.opened.v1",)),
     "uploads": Queue(objects=(("quarantine", "in/"),)),
+    "emergencies": Queue(facts=("emergency.accessed.v1",)),
     "notifications": Queue(
         facts=(
             "document.published.v1",
@@ -74,7 +75,9 @@ QUEUES = {
             "consent.changed.v1",
             "upload.rejected.v1",
             "document.accessed.v1",
+            "record.accessed.v1",
             "emergency.accessed.v1",
+            "majority.approaching.v1",
         )
     ),
 }

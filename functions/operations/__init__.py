@@ -1,0 +1,1 @@
+"""What operations staff see and do: never content, never a patient."""
