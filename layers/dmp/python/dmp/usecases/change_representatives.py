@@ -73,7 +73,8 @@ class NameRepresentative:
             after = adding(passage.record, one, now, self.majority)
             if self.representatives.save(after, _trace(passage, one, now), one):
                 return Named(one, new=True)
-        self._fail(passage, Conflict("others kept writing"), now)
+        self.gate.trace(passage, _ACT, Outcome.FAILED, now)
+        raise Conflict
 
     def _standing(self, passage: Passage, naming: Naming, now: datetime) -> Representative | None:
         """What stands of this very naming; raises when it is not to be."""
@@ -125,7 +126,8 @@ class EndRepresentation:
             after = ending(record, which, now)
             if self.representatives.save(after, _trace(passage, one, now)):
                 return
-        self.gate.fail(passage, _ACT, Conflict("others kept writing"), now)
+        self.gate.trace(passage, _ACT, Outcome.FAILED, now)
+        raise Conflict
 
     def _decides(self, person: Person, record: Record, now: datetime) -> bool:
         return person.reference == record.holder and not is_minor(record, now, self.majority)
