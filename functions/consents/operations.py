@@ -5,7 +5,6 @@ _STALE = "Another version stands than `If-Match` says."
 _STRICT = {"Prefer": "`handling=strict` refuses parameters that are not read; otherwise ignored."}
 _PATCH = {
     "type": "array",
-    "minItems": 1,
     "description": "JSON Patch (RFC 6902) of `/status` and `/provision/period`.",
     "items": {
         "type": "object",

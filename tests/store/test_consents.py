@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from concurrent.futures import ThreadPoolExecutor
+from copy import deepcopy
 from dataclasses import replace
 from datetime import timedelta
 
@@ -26,6 +28,7 @@ from dmp.domain.consents import (
 from dmp.domain.ids import new_record_id, new_ulid
 from dmp.domain.traces import Act, Outcome, Trace
 from dmp.edge.facts import Change as ItemChange
+from dmp.store import consents as stored
 from dmp.store.aws import client
 from dmp.store.consents import (
     Authorisations,
@@ -43,6 +46,7 @@ from functions.accounts import wiring as accounts_wiring
 from functions.consents import app as consents
 from functions.consents import wiring
 from functions.consents.stream import facts_of
+from functions.documents import app as documents
 from tests.access.scenes import ME, NOW, OTHER, RECORD_ID, STRANGER, agent, person, professional
 from tests.support.aws import JOURNAL, account
 from tests.support.consents import body, without_actor
@@ -446,3 +450,398 @@ def test_wrong_requests_are_told_apart(holder, record):
 def test_a_professional_s_own_authorisation_ends_one_day(record):
     told = post(professional(), body(), record)[1]
     assert told["provision"]["period"].keys() == {"start", "end"}
+
+
+# -- changing them over FHIR ---------------------------------------------------------------------
+
+STATUS = "/status"
+END = "/provision/period/end"
+
+
+def patch(actor, consent_id, *operations, **headers):
+    sent = json.dumps([{"op": op, "path": path, "value": value} for op, path, value in operations])
+    return ask(
+        consents.app, "PATCH", f"/fhir/Consent/{consent_id}", actor, sent.encode(),
+        **{"Content-Type": "application/json-patch+json", **headers},
+    )  # fmt: skip
+
+
+def withdraw(actor, consent_id, **headers):
+    return patch(actor, consent_id, ("replace", STATUS, "inactive"), **headers)
+
+
+def history(actor, consent_id, more=""):
+    return ask(consents.app, "GET", f"/fhir/Consent/{consent_id}/_history{more}", actor)
+
+
+def listing(actor, record):
+    """How many documents a professional's search of the record answers with, None for none of
+    their business."""
+    url = f"/fhir/DocumentReference?patient={record}&status=current"
+    status, told, _ = ask(documents.app, "GET", url, actor)
+    assert status == 200, told
+    return status, told["total"]
+
+
+def outcome_of_last_search(dynamodb, record):
+    found = [one for one in traces(dynamodb, record) if one["act"] == "document.search"]
+    return max(found, key=lambda one: one["sk"])["outcome"]
+
+
+@pytest.fixture
+def opens(dynamodb, record):
+    """Whether a professional's search of documents is let in, by what its trace says."""
+
+    def asked(actor) -> bool:
+        listing(actor, record)
+        return outcome_of_last_search(dynamodb, record) == "done"
+
+    return asked
+
+
+def test_a_withdrawn_authorisation_opens_nothing_at_the_next_request(holder, record, opens):
+    doctor = professional()
+    assert not opens(doctor)
+    told = post(doctor, body(), record)[1]
+    assert opens(doctor)
+    status, after, headers = withdraw(holder, told["id"])
+    assert (status, after["status"], headers["ETag"]) == (200, "inactive", 'W/"2"')
+    assert not opens(doctor)
+    assert post(doctor, body(), record)[0] == 201
+    assert opens(doctor)
+
+
+def test_a_block_holds_from_the_next_request_until_it_is_lifted(holder, record, opens):
+    doctor = professional()
+    given = post(holder, body(), record)[1]
+    blocked = post(holder, body("block", "deny"), record)[1]
+    assert not opens(doctor)
+    assert withdraw(doctor, blocked["id"])[0] == 404
+    assert withdraw(doctor, given["id"])[0] == 404
+    assert withdraw(holder, blocked["id"])[0] == 200
+    assert not opens(doctor)
+    assert post(doctor, body(), record)[0] == 201
+    assert opens(doctor)
+
+
+def test_the_period_is_changed_to_the_day_and_told_again(holder, record):
+    told = post(holder, body(), record)[1]
+    status, after, _ = patch(holder, told["id"], ("add", END, "2999-12-31"))
+    assert (status, after["provision"]["period"]["end"]) == (200, "2999-12-31T23:00:00.000Z")
+    assert after["provision"]["period"]["start"] == told["provision"]["period"]["start"]
+    assert patch(holder, told["id"], ("add", END, "2999-12-31"))[1] == after
+    assert [one["turn"] for one in fetched(holder, told["id"])] == ["changed", "given"]
+
+
+def fetched(actor, consent_id):
+    status, told, _ = history(actor, consent_id)
+    assert status == 200, told
+    return [
+        {
+            "turn": next(
+                one["valueCode"]
+                for one in entry["resource"]["extension"]
+                if one["url"] == "urn:dmp:change"
+            ),
+            "by": entry["resource"]["performer"],
+            "version": entry["resource"]["meta"]["versionId"],
+        }
+        for entry in told["entry"]
+    ]
+
+
+def test_what_a_professional_records_says_how_they_know_and_where_they_act(dynamodb, record):
+    proof = [{"verified": True, "verificationDate": "2026-01-05"}]
+    told = post(professional(), body(verification=proof), record)[1]
+    assert told["verification"] == [
+        {"verified": True, "verificationDate": "2026-01-04T23:00:00.000Z"}
+    ]
+    assert told["organization"] == [
+        {"identifier": {"system": "urn:oid:1.2.250.1.71.4.2.2", "value": f"1{HERE}"}}
+    ]
+    assert post(professional(), {**told, "id": "any"}, record)[:2] == (200, told)
+    assert len(items(dynamodb, "consents", "CHANGE#", record)) == 1
+
+
+def test_a_document_of_another_record_or_of_nobody_proves_nothing(record):
+    for name in (f"{record}.{'0' * 26}", f"{'0' * 26}.{'0' * 26}"):
+        told = body(
+            patient={"reference": f"Patient/{record}"},
+            sourceReference={"reference": f"DocumentReference/{name}"},
+        )
+        status, answer, _ = ask(consents.app, "POST", "/fhir/Consent", professional(), told)
+        assert (status, answer["issue"][0]["expression"]) == (422, ["Consent.sourceReference"])
+
+
+def test_the_colleagues_of_an_authorised_professional_are_presumed_until_it_ends(
+    holder, record, opens
+):
+    doctor, nurse = professional(), professional("60", id=OTHER)
+    assert not opens(nurse)
+    told = post(doctor, body(), record)[1]
+    assert opens(nurse)
+    assert not opens(professional("60", id=OTHER, structure=Structure(THERE)))
+    assert withdraw(holder, told["id"])[0] == 200
+    assert not opens(nurse)
+
+
+def test_a_colleague_to_whom_the_holder_objected_is_presumed_nothing(holder, record, opens):
+    nurse = professional("60", id=OTHER)
+    post(professional(), body(), record)
+    mine = post(holder, about(body(), OTHER), record)[1]
+    assert opens(nurse)
+    assert withdraw(holder, mine["id"])[0] == 200
+    assert not opens(nurse)
+
+
+def test_a_blocked_professional_s_colleagues_lose_what_they_had_through_them(holder, record, opens):
+    post(professional(), body(), record)
+    assert opens(professional("60", id=OTHER))
+    post(holder, body("block", "deny"), record)
+    assert not opens(professional("60", id=OTHER))
+
+
+def about(told, who):
+    told = deepcopy(told)
+    told["provision"]["actor"][0]["reference"]["identifier"]["value"] = who
+    return told
+
+
+def test_the_medecin_traitant_blocks_and_only_the_holder_lifts(holder, record, opens):
+    doctor, other = professional(), professional(id=OTHER)
+    assert post(doctor, body("medecin-traitant"), record)[0] == 201
+    assert opens(doctor)
+    post(holder, about(body(), OTHER), record)
+    status, blocked, _ = post(doctor, about(body("block", "deny"), OTHER), record)
+    assert status == 201
+    assert not opens(other)
+    assert withdraw(doctor, blocked["id"])[0] == 404
+    assert withdraw(holder, blocked["id"])[0] == 200
+
+
+def test_a_delegate_is_named_by_the_holder_and_gives_it_back(holder, record, opens):
+    doctor = professional()
+    assert post(doctor, body("delegate"), record)[0] == 404
+    told = post(holder, body("delegate"), record)[1]
+    assert opens(doctor)
+    assert patch(doctor, told["id"], ("add", END, "2999-01-01"))[0] == 403
+    assert withdraw(doctor, told["id"])[0] == 200
+    assert not opens(doctor)
+
+
+def test_every_change_is_kept_and_read_page_by_page(holder, record):
+    told = post(professional(), body(), record)[1]
+    patch(holder, told["id"], ("add", END, "2999-12-31"))
+    withdraw(professional(), told["id"])
+    lines = fetched(holder, told["id"])
+    assert [(one["turn"], one["version"]) for one in lines] == [
+        ("withdrawn", "3"),
+        ("changed", "2"),
+        ("given", "1"),
+    ]
+    assert lines[1]["by"] == [{"reference": f"Patient/{record}"}]
+    assert lines[0]["by"][0]["identifier"]["value"] == ME
+    seen, more = [], "?_count=2"
+    while more is not None:
+        status, page, _ = history(holder, told["id"], more)
+        assert (status, page["type"], page["total"]) == (200, "history", 3)
+        seen += [one["resource"]["meta"]["versionId"] for one in page["entry"]]
+        following = [one["url"] for one in page["link"] if one["relation"] == "next"]
+        more = f"?{following[0].partition('?')[2]}" if following else None
+    assert seen == ["3", "2", "1"]
+    assert history(person(STRANGER), told["id"])[0] == 404
+    assert history(professional(id=OTHER), told["id"])[0] == 404
+
+
+def test_what_was_said_at_opening_is_withdrawn_like_any_other(holder, record, dynamodb):
+    taken = OpeningConsent(opening=True, opposes_break_glass=True, opposes_centre_15=False)
+    first = Settings.of(Consents(dynamodb, "consents", JOURNAL).about(record, None))
+    name = f"{record}.break-glass-opposition"
+    assert first.opposes_break_glass is False
+    for one in (settings_put("consents", record, taken, "agent#7", NOW),):
+        dynamodb.put_item(TableName="consents", Item=one["Put"]["Item"])
+    for one in opening_puts("consents", record, taken, "agent#7", NOW):
+        write(dynamodb, one)
+    assert withdraw(holder, name)[0] == 200
+    told = history(holder, name)[1]
+    assert [one["resource"]["status"] for one in told["entry"]] == ["inactive", "active"]
+    assert "performer" not in told["entry"][1]["resource"]
+
+
+def test_withdrawing_is_told_on_the_bus_and_what_a_block_ended_is_not(dynamodb, holder, record):
+    told_of = told_in(dynamodb, record)
+    first = post(holder, body(), record)[1]
+    patch(holder, first["id"], ("add", END, "2999-12-31"))
+    withdraw(holder, first["id"])
+    post(holder, body("medecin-traitant"), record)
+    post(holder, body("block", "deny"), record)
+    assert [(one["kind"], one["change"]) for one in told_of()] == [
+        ("authorisation", "given"),
+        ("authorisation", "changed"),
+        ("authorisation", "withdrawn"),
+        ("medecin-traitant", "given"),
+        ("block", "given"),
+    ]
+
+
+def told_in(dynamodb, record):
+    def read():
+        return [
+            dict(fact.detail)
+            for item in items(dynamodb, "consents", "CHANGE#", record)
+            for fact in facts_of(ItemChange(item["pk"], item["sk"], None, item))
+        ]
+
+    return read
+
+
+# -- several at once -----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def meanwhile(monkeypatch):
+    """What somebody else does between what a request reads and what it writes; each once."""
+    acts, busy = [], []
+
+    def transact(dynamodb, writes, token=None):
+        if acts and not busy:
+            busy.append(True)
+            acts.pop(0)()
+            busy.clear()
+        real(dynamodb, writes, token)
+
+    real = stored.transact
+    monkeypatch.setattr(stored, "transact", transact)
+    return acts
+
+
+def test_a_stale_version_changes_nothing(holder, record):
+    told = post(holder, body(), record)[1]
+    assert patch(holder, told["id"], ("add", END, "2999-12-31"), **{"If-Match": 'W/"1"'})[0] == 200
+    status, answer, _ = withdraw(holder, told["id"], **{"If-Match": 'W/"1"'})
+    assert status == 412
+    assert answer["issue"][0]["details"]["coding"][0]["code"] == "stale-version"
+    assert ask(consents.app, "GET", f"/fhir/Consent/{told['id']}", holder)[1]["status"] == "active"
+    assert withdraw(holder, told["id"], **{"If-Match": 'W/"2"'})[0] == 200
+    assert withdraw(holder, told["id"], **{"If-Match": "*"})[0] == 200
+    assert withdraw(holder, told["id"], **{"If-Match": "2"})[0] == 400
+
+
+def test_of_two_who_change_one_version_one_is_told_that_it_is_stale(holder, record, meanwhile):
+    told = post(holder, body(), record)[1]
+    meanwhile.append(
+        lambda: patch(holder, told["id"], ("add", END, "2999-12-31"), **{"If-Match": 'W/"1"'})
+    )
+    assert withdraw(holder, told["id"], **{"If-Match": 'W/"1"'})[0] == 412
+    assert [one["turn"] for one in fetched(holder, told["id"])] == ["changed", "given"]
+
+
+def test_of_changes_at_once_none_is_lost(dynamodb, holder, record, meanwhile):
+    told = post(holder, body(), record)[1]
+    meanwhile += [
+        lambda: patch(holder, told["id"], ("add", END, "2999-12-31")),
+        lambda: post(holder, body("delegate"), record),
+    ]
+    status, after, headers = withdraw(holder, told["id"])
+    assert (status, after["status"], headers["ETag"]) == (200, "inactive", 'W/"3"')
+    assert after["provision"]["period"]["end"] == "2999-12-31T23:00:00.000Z"
+    store = Consents(dynamodb, "consents", JOURNAL)
+    stands = store.about(record, ME)
+    assert {(one.kind, one.active) for one in stands.decisions} == {
+        (Kind.AUTHORISATION, False),
+        (Kind.DELEGATE, True),
+    }
+    assert (stands.version, len(items(dynamodb, "consents", "CHANGE#", record))) == (4, 4)
+
+
+def test_a_block_meanwhile_beats_the_authorisation_being_recorded(holder, record, meanwhile, opens):
+    meanwhile.append(lambda: post(holder, body("block", "deny"), record))
+    assert post(professional(), body(), record)[0] == 404
+    assert not opens(professional())
+
+
+def test_who_is_overtaken_again_and_again_is_told_of_the_conflict(holder, record, meanwhile):
+    told = post(holder, body(), record)[1]
+
+    def another(day):
+        return lambda: patch(holder, told["id"], ("add", END, f"2999-12-{day:02}"))
+
+    meanwhile += [another(day) for day in range(1, 5)]
+    status, answer, _ = withdraw(holder, told["id"])
+    assert status == 409
+    assert answer["issue"][0]["details"]["coding"][0]["code"] == "conflict"
+    assert [one["turn"] for one in fetched(holder, told["id"])] == ["changed"] * 4 + ["given"]
+
+
+def test_two_colleagues_at_once_are_both_of_the_team(dynamodb, holder, record, meanwhile):
+    meanwhile.append(lambda: post(professional(id=OTHER), about(body(), OTHER), record))
+    assert post(professional(), body(), record)[0] == 201
+    found = items(dynamodb, "consents", f"TEAM#{HERE}", record)
+    assert {one.professional for one in team_of(found[0]).members} == {ME, OTHER}
+
+
+# -- wrong requests ------------------------------------------------------------------------------
+
+
+def test_a_decision_is_never_overwritten_nor_removed(holder, record):
+    told = post(holder, body(), record)[1]
+    for method in ("PUT", "DELETE"):
+        status, _, headers = ask(consents.app, method, f"/fhir/Consent/{told['id']}", holder)
+        assert (status, headers["Allow"]) == (405, "GET, PATCH")
+
+
+@pytest.mark.parametrize(
+    ("operations", "status", "path"),
+    [
+        ([("replace", "/patient/reference", "Patient/x")], 405, None),
+        ([("replace", STATUS, "inactive"), ("replace", "/provision/type", "deny")], 405, None),
+        ([("replace", STATUS, "draft")], 422, "Consent.status"),
+        ([("add", END, "2020-01-01")], 422, "Consent.provision.period.end"),
+        ([("add", END, "soon")], 422, "Consent.provision.period.end"),
+        ([("test", "/meta/versionId", "7")], 422, "patch[0]"),
+        ([("rename", STATUS, "x")], 400, "patch[0].op"),
+        ([("test", STATUS, "inactive")], 422, "patch[0]"),
+    ],
+)
+def test_a_wrong_patch_names_what_is_wrong_and_changes_nothing(
+    holder, record, operations, status, path
+):
+    told = post(holder, body(), record)[1]
+    answered, answer, _ = patch(holder, told["id"], *operations)
+    assert (answered, answer["issue"][0].get("expression")) == (status, path and [path])
+    assert ask(consents.app, "GET", f"/fhir/Consent/{told['id']}", holder)[1] == told
+
+
+def test_a_patch_is_a_json_patch(holder, record):
+    told = post(holder, body(), record)[1]
+    refused = withdraw(holder, told["id"], **{"Content-Type": "application/fhir+json"})
+    assert refused[0] == 415
+
+
+def test_who_has_no_business_with_a_decision_is_answered_as_if_there_were_none(holder, record):
+    told = post(holder, body(), record)[1]
+    nowhere = f"{'0' * 26}.authorisation.{ME}"
+    for actor in (person(STRANGER), professional(id=OTHER)):
+        assert withdraw(actor, told["id"])[:2] == withdraw(actor, nowhere)[:2]
+        assert withdraw(actor, told["id"])[0] == 404
+    assert withdraw(agent(), told["id"])[0] == 403
+    assert withdraw(None, told["id"])[0] == 401
+
+
+def test_every_change_and_refusal_leaves_its_trace(dynamodb, holder, record):
+    told = post(holder, body("delegate"), record)[1]
+    before = len(traces(dynamodb, record))
+    withdraw(person(STRANGER), told["id"])
+    patch(professional(), told["id"], ("add", END, "2999-01-01"))
+    withdraw(holder, told["id"], **{"If-Match": 'W/"9"'})
+    withdraw(holder, told["id"])
+    history(holder, told["id"])
+    left = [(one["act"], one["outcome"]) for one in traces(dynamodb, record)[before:]]
+    assert left == [
+        ("consent.change", "refused"),
+        ("consent.change", "refused"),
+        ("consent.change", "failed"),
+        ("consent.change", "done"),
+        ("consent.search", "done"),
+    ]
+    assert {one["target"] for one in traces(dynamodb, record)[before:]} == {told["id"]}

@@ -39,6 +39,7 @@ from dmp.usecases.grant_access import (
     Recorded,
     Wish,
     as_read,
+    barred,
     default_end,
     done,
     ended_by,
@@ -105,7 +106,8 @@ class ChangeConsent:
                 now,
                 about=own,
             )
-            decision = stood.of(kind) if kind in TAKEN and own in {None, professional} else None
+            seeing = own in {None, professional} and not barred(actor, professional, stood, now)
+            decision = stood.of(kind) if kind in TAKEN and seeing else None
             if not seen.answer.allowed or decision is None:
                 self.gate.refuse(seen, Act.CHANGE_CONSENT, now, name)
             if expected is not None and decision.version != expected:

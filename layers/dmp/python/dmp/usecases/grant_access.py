@@ -151,8 +151,9 @@ class GrantAccess:
     ) -> Recorded | None:
         """None when somebody else changed the decisions in between."""
         before, block = stood.of(wish.kind), stood.of(Kind.BLOCK)
+        if barred(passage.actor, wish.professional, stood, now):
+            self.gate.refuse(passage, Act.CHANGE_CONSENT, now, wish.id)
         if wish.kind in OPENING_KINDS and block is not None and block.lasts(now):
-            # Also one that another request recorded meanwhile, and that begins after our `now`.
             self.gate.fail(passage, Act.CHANGE_CONSENT, Conflict(), now, wish.id)
         faults = [*period_faults(wish, now), *self._proof_faults(passage, wish, now)]
         if faults:
@@ -246,6 +247,14 @@ def as_read(
     """With what was just read about the actor: a block that arrived in between counts."""
     own = isinstance(actor, Professional) and actor.id == professional
     return replace(situation, consents=stood) if own else situation
+
+
+def barred(actor: Actor, professional: str | None, stood: ActorConsents, now: datetime) -> bool:
+    """Whether a block of the actor themselves stands: also one that another request recorded
+    meanwhile, and that begins after our `now`."""
+    block = stood.of(Kind.BLOCK)
+    own = isinstance(actor, Professional) and actor.id == professional
+    return own and block is not None and block.lasts(now)
 
 
 def done(passage: Passage, target: str, now: datetime) -> Trace:
