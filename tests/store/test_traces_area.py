@@ -25,6 +25,7 @@ from dmp.store.documents import document_item
 from dmp.store.items import decode, encode, put, transact
 from dmp.store.records import record_item
 from dmp.store.traces import Journal, Traces
+from dmp.usecases import read_traces
 from functions.traces import wiring
 from functions.traces.app import app
 from tests.access.scenes import (
@@ -247,6 +248,20 @@ def test_a_record_that_is_none_of_the_caller_s_costs_as_many_calls_as_none(dynam
     )
     ulid = new_ulid(NOW)
     assert sorted(calls(f"{FHIR}/{RECORD_ID}.{ulid}")) == sorted(calls(f"{FHIR}/{UNKNOWN}.{ulid}"))
+
+
+def test_a_search_that_ends_before_its_end_does_not_tell_which_records_exist(dynamodb, monkeypatch):
+    keep(dynamodb)
+    for _ in range(4):
+        wrote(dynamodb, record_id=None, outcome=Outcome.REFUSED)
+    monkeypatch.setattr(read_traces, "_STRETCHES", (1, 2))
+    known, unknown = search(DOCTOR), search(DOCTOR, f"patient={UNKNOWN}")
+    assert [one["relation"] for one in known["link"]] == ["self", "next"]
+    assert [one["relation"] for one in unknown["link"]] == ["self", "next"]
+    whole = search(DOCTOR, "_count=100")
+    assert len(whole["entry"]) == 3
+    following = whole["link"][1]["url"]
+    assert len(events(DOCTOR, urlsplit(following).query)) == 3
 
 
 def test_everybody_reads_their_own_acts_wherever_they_were(dynamodb):
