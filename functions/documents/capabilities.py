@@ -78,8 +78,20 @@ _RESOURCES: list[dict[str, Any]] = [
     },
     {
         "type": "Consent",
-        "documentation": "The holder's decisions, coded urn:dmp:consent.",
-        "interaction": [{"code": "create"}, {"code": "read"}, {"code": "search-type"}],
+        "documentation": (
+            "The holder's decisions, coded urn:dmp:consent. A JSON Patch changes `status` (active"
+            " to inactive) and `provision.period`. The history is that of one decision, paged."
+        ),
+        "interaction": [
+            {"code": "create"},
+            {"code": "read"},
+            {"code": "patch"},
+            {"code": "history-instance"},
+            {"code": "search-type"},
+        ],
+        "versioning": "versioned",
+        "readHistory": False,
+        "updateCreate": False,
         "searchParam": [
             _param("patient", "reference", "Required."),
             _param("category", "token"),

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import boto3
 import pytest
 
-from dmp.domain.actors import Agent, AgentRole, Person, Professional
-from dmp.domain.consents import ActorConsents, Kind, OpeningConsent, Settings
+from dmp.domain.actors import Agent, AgentRole, Person, Professional, Structure
+from dmp.domain.consents import (
+    NO_TEAM,
+    ActorConsents,
+    CareTeam,
+    Kind,
+    Member,
+    OpeningConsent,
+    Settings,
+)
 from dmp.domain.errors import Busy
 from dmp.domain.ids import document_id, new_record_id, new_ulid
 from dmp.store import items
 from dmp.store.aws import client
-from dmp.store.consents import actor_sk, settings_put
+from dmp.store.consents import actor_sk, settings_put, team_sk
 from dmp.store.items import encode, put, write
 from dmp.store.records import record_item
 from dmp.store.situations import Situations
@@ -104,6 +112,36 @@ def test_nothing_is_decided_about_those_who_are_no_professionals(dynamodb, read,
     assert found.settings.opposes_break_glass
     (request,) = dynamodb.requests
     assert len(request["consents"]["Keys"]) == 1
+
+
+HERE, THERE = Structure("510000029"), Structure("750000018")
+
+
+@pytest.fixture
+def team(known):
+    """Two authorised professionals of one structure, one of them without end."""
+    item = {
+        "pk": f"REC#{known.id}",
+        "sk": team_sk(HERE.finess),
+        DOCTOR.id: {"since": NOW.isoformat(), "until": (NOW + timedelta(days=1)).isoformat()},
+        "810100997245": {"since": NOW.isoformat()},
+    }
+    write(client("dynamodb"), put("consents", item))
+    return CareTeam((Member(DOCTOR.id, NOW, NOW + timedelta(days=1)), Member("810100997245", NOW)))
+
+
+def test_the_care_team_of_the_structure_comes_in_the_same_read(dynamodb, read, known, team):
+    found = read.of(known.id, replace(NURSE, structure=HERE))
+    assert sorted(found.team.members, key=str) == sorted(team.members, key=str)
+    (request,) = dynamodb.requests
+    assert len(request["consents"]["Keys"]) == 3
+
+
+@pytest.mark.parametrize(
+    "actor", [NURSE, replace(NURSE, structure=THERE), HOLDER, AGENT], ids=lambda one: one.kind
+)
+def test_elsewhere_there_is_no_team(read, known, team, actor):
+    assert read.of(known.id, actor).team == NO_TEAM
 
 
 def test_no_record_is_no_situation(read):

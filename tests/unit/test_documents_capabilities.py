@@ -39,8 +39,8 @@ def routes() -> set[tuple[str, str]]:
         last = parts[-1]
         if last.startswith("$"):
             told.add((parts[1], last))
-        elif last == "_search":
-            told.add((parts[1], "search-type"))
+        elif last in {"_search", "_history"}:
+            told.add((parts[1], "search-type" if last == "_search" else "history-instance"))
         else:
             told.add((parts[1], INTERACTIONS[method, last.startswith("{")]))
     return told
