@@ -4,33 +4,30 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 from copy import deepcopy
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 
 import pytest
 
-from dmp.domain.actors import Agent, AgentRole, Person, System, key_of
-from dmp.domain.consents import OpeningConsent
+from dmp.domain.actors import Agent, AgentRole, System
 from dmp.domain.errors import DocumentAlreadyPublished
-from dmp.domain.identity import DEMONSTRATION, NIR, TEST, Ins, InsuredNumber, Traits
+from dmp.domain.identity import DEMONSTRATION, NIR, TEST
 from dmp.domain.ids import document_id, new_record_id, new_ulid
-from dmp.domain.records import Channel, Record, RecordStatus, Scheme
+from dmp.domain.records import Record, RecordStatus
 from dmp.domain.traces import Act, Outcome
 from dmp.store.aws import client
-from dmp.store.consents import settings_put
-from dmp.store.items import decode, encode, put, transact
+from dmp.store.items import put
 from dmp.store.records import record_item
 from dmp.store.vault import Vault
-from functions.documents import app as documents_app
-from functions.documents import wiring, wiring_checks
+from functions.documents import wiring
 from functions.documents.checks import handler
 from functions.documents.messages import sent as read
 from functions.documents.wiring_checks import settle_upload
 from infra.local.demo.documents import make
-from tests.support.aws import account
 from tests.support.calls import counted
 from tests.support.documents import (
     COLLEAGUE,
@@ -49,136 +46,35 @@ from tests.support.documents import (
     sha1_of,
     structured,
 )
+from tests.support.documents_area import (
+    FHIR,
+    HOLDER,
+    MATRICULE,
+    consent,
+    documents,
+    faults,
+    kept,
+    listed,
+    opened,
+    publish,
+    running,
+    traces,
+    traces_of,
+)
 from tests.support.gateway import ask
-
-FHIR = "/fhir/DocumentReference"
-NOW = datetime.now(UTC)
-TRAITS = Traits("PAT-TROIS", ("DOMINIQUE",), date(1979, 3, 28), "female", "51215")
-HOLDER = Person("a" * 64, "PAT-TROIS", ("DOMINIQUE",), date(1979, 3, 28), "female", "51215")
-MATRICULE = "279035121518989"
-
-
-@pytest.fixture(scope="module")
-def aws():
-    with account() as environment:
-        for bucket in ("dmp-quarantine", "dmp-vault"):
-            client("s3").put_bucket_versioning(
-                Bucket=bucket, VersioningConfiguration={"Status": "Enabled"}
-            )
-        yield environment
-
-
-@pytest.fixture(scope="module")
-def app(aws):
-
-    for each in (wiring, wiring_checks):
-        for made in vars(each).values():
-            if hasattr(made, "cache_clear"):
-                made.cache_clear()
-    return documents_app.app
-
 
 ranks = count(1)
 
 
-def opened(
-    app, *, oid: str = NIR, status=RecordStatus.OPEN, matricule: str | None = None
-) -> Record:
-    """A record of somebody of DOMINIQUE's traits, straight into the tables."""
-
-    register = wiring.register()
-    record = Record(
-        id=new_record_id(),
-        ins=Ins(matricule or MATRICULE, oid),
-        traits=TRAITS,
-        insured=InsuredNumber(MATRICULE),
-        scheme=Scheme.REGIME_GENERAL,
-        status=RecordStatus.OPEN,
-        channel=Channel.PHARMACIST,
-        opened_at=NOW,
-        opened_by=key_of(DOCTOR),
-        holder=HOLDER.reference,
-    )
-
-    record = replace(record, status=status)
-    ins = register._pseudonyms.ins(record.ins)
-    transact(
-        client("dynamodb"),
-        [
-            put("accounts", record_item(record)),
-            put(
-                "accounts",
-                {"pk": f"INS#{ins}", "sk": "INS", "recordId": record.id, "status": status.value},
-            ),
-            settings_put(
-                "consents",
-                record.id,
-                OpeningConsent(opening=True, opposes_break_glass=False, opposes_centre_15=False),
-                "x",
-                NOW,
-            ),
-        ],
-    )
-    return record
-
-
-def consent(record: Record, ps_id: str, *kinds: str) -> None:
-    since = (NOW - timedelta(days=1)).isoformat()
-    decisions = {
-        kind: {"since": since, "recordedBy": "x", "active": True, "version": 1} for kind in kinds
-    }
-    client("dynamodb").put_item(
-        TableName="consents",
-        Item=encode(
-            {"pk": f"REC#{record.id}", "sk": f"ACTOR#{ps_id}", "version": 1, "decisions": decisions}
-        ),
-    )
+@pytest.fixture(scope="module")
+def app():
+    with running() as area:
+        yield area
 
 
 @pytest.fixture
 def record(app) -> Record:
-    return opened(app)
-
-
-def traces(record_id: str) -> list[dict[str, Any]]:
-    return traces_of(f"REC#{record_id}")
-
-
-def traces_of(owner: str) -> list[dict[str, Any]]:
-    found = client("dynamodb").query(
-        TableName="traces",
-        KeyConditionExpression="pk = :pk",
-        ExpressionAttributeValues=encode({":pk": owner}),
-    )
-    return [decode(item) for item in found["Items"]]
-
-
-def documents(record_id: str) -> list[dict[str, Any]]:
-    found = client("dynamodb").query(
-        TableName="documents",
-        KeyConditionExpression="pk = :pk",
-        ExpressionAttributeValues=encode({":pk": f"REC#{record_id}"}),
-    )
-    return [decode(i) for i in found["Items"] if i["sk"]["S"].startswith("DOC#")]
-
-
-def kept(record_id: str) -> list[str]:
-    listed = client("s3").list_objects_v2(Bucket="dmp-vault", Prefix=f"documents/{record_id}/")
-    return [one["Key"] for one in listed.get("Contents", [])]
-
-
-def publish(app, body, actor=DOCTOR):
-    return ask(app, "POST", FHIR, actor, body)
-
-
-def faults(told) -> set[tuple[str, str]]:
-    return {(i["expression"][0], i["diagnostics"].partition(":")[0]) for i in told["issue"]}
-
-
-def listed(app, actor, record_id: str, more: str = "") -> list[str]:
-    status, told, _ = ask(app, "GET", f"{FHIR}?patient={record_id}&status=current{more}", actor)
-    assert status == 200
-    return [e["resource"]["id"] for e in told.get("entry", []) if e["search"]["mode"] == "match"]
+    return opened()
 
 
 # -- publishing
@@ -226,17 +122,17 @@ def test_bytes_come_back_byte_for_byte_and_never_run(app, record, data, media_ty
         assert headers["Content-Disposition"].startswith("attachment")
 
 
-def test_bytes_in_the_vault_are_encrypted_under_the_clinical_key(app, record, aws):
+def test_bytes_in_the_vault_are_encrypted_under_the_clinical_key(app, record):
     publish(app, reference(f"Patient/{record.id}"))
     (key,) = kept(record.id)
     head = client("s3").head_object(Bucket="dmp-vault", Key=key)
     assert head["ServerSideEncryption"] == "aws:kms"
-    assert head["SSEKMSKeyId"] == aws["DMP_KEY_CLINICAL"]
+    assert head["SSEKMSKeyId"] == os.environ["DMP_KEY_CLINICAL"]
     assert head["BucketKeyEnabled"]
 
 
 def test_a_document_is_published_for_an_exact_ins(app):
-    record = opened(app, oid=NIR)
+    record = opened(oid=NIR)
     status, told, _ = publish(app, reference(f"Patient?identifier=urn:oid:{NIR}|{MATRICULE}"))
     assert status == 201
     assert told["id"].startswith(f"{record.id}.")
@@ -285,7 +181,7 @@ def test_whether_others_sent_an_identifier_cannot_be_found_out_by_sending_it(app
 
 
 def test_two_records_may_hold_the_same_identifier(app):
-    one, other = opened(app), opened(app)
+    one, other = opened(), opened()
     sent = reference(f"Patient/{one.id}")
     assert publish(app, sent)[0] == 201
     assert publish(app, sent | {"subject": {"reference": f"Patient/{other.id}"}})[0] == 201
@@ -518,7 +414,7 @@ def test_a_cda_about_somebody_else_is_refused(app, record, holder):
 
 
 def test_lenient_mode_takes_wrong_keys_under_the_test_oid_and_says_so(app):
-    opened(app, oid=DEMONSTRATION, matricule="123456789012345")
+    opened(oid=DEMONSTRATION, matricule="123456789012345")
     bare = b'<?xml version="1.0"?><ClinicalDocument xmlns="urn:hl7-org:v3"/>'
     body = reference(
         f"Patient?identifier=urn:oid:{DEMONSTRATION}|123456789012345",
@@ -572,7 +468,7 @@ def test_who_is_blocked_or_no_sender_meets_no_record(app, record):
     blocked = publish(app, reference(f"Patient/{record.id}"), COLLEAGUE)
     agent = publish(app, reference(f"Patient/{record.id}"), Agent("x", AgentRole.ENROLMENT, "750"))
     stranger = publish(app, by_holder(f"Patient/{record.id}"), replace(HOLDER, reference="b" * 64))
-    closed = publish(app, reference(f"Patient/{opened(app, status=RecordStatus.CLOSED).id}"))
+    closed = publish(app, reference(f"Patient/{opened(status=RecordStatus.CLOSED).id}"))
     nobody = publish(app, reference(f"Patient?identifier=urn:oid:{TEST}|277076322082910"))
     for status, told, _ in (unknown, blocked, agent, stranger, closed, nobody):
         assert (status, told) == (404, unknown[1])
@@ -620,7 +516,7 @@ def test_only_one_s_own_document_of_this_record_is_replaced(app, record):
         author=[{"identifier": {"system": "urn:oid:1.2.250.1.71.4.2.1", "value": OTHER_PS}}],
     )
     theirs = publish(app, theirs, COLLEAGUE)[1]["id"]
-    elsewhere = publish(app, reference(f"Patient/{opened(app).id}"))[1]["id"]
+    elsewhere = publish(app, reference(f"Patient/{opened().id}"))[1]["id"]
     for target in (theirs, elsewhere, f"{record.id}.{'0' * 26}"):
         body = reference(f"Patient/{record.id}", relatesTo=replacing(target))
         status, told, _ = publish(app, body)
@@ -721,7 +617,7 @@ def test_a_cursor_of_another_record_does_not_work(app, record):
         publish(app, reference(f"Patient/{record.id}", pdf(f"{n}")))
     _, told, _ = ask(app, "GET", f"{FHIR}?patient={record.id}&status=current&_count=1", HOLDER)
     cursor = told["link"][1]["url"].partition("_cursor=")[2]
-    other = opened(app)
+    other = opened()
     for wrong in (f"patient={other.id}&_cursor={cursor}", f"patient={record.id}&_cursor=zz"):
         status, told, _ = ask(app, "GET", f"{FHIR}?status=current&{wrong}", HOLDER)
         assert (status, told["resourceType"]) == (400, "OperationOutcome")
@@ -753,7 +649,7 @@ def test_a_cursor_of_another_record_does_not_work(app, record):
     ],
 )
 def test_a_search_narrows(app, more, found):
-    record = opened(app)
+    record = opened()
     named = {
         publish(app, reference(f"Patient/{record.id}"))[1]["id"]: "consultation",
         publish(app, by_holder(f"Patient/{record.id}"), HOLDER)[1]["id"]: "patient",
@@ -793,7 +689,7 @@ def test_an_unknown_parameter_is_left_out_unless_asked_to_be_strict(app, record)
 
 
 def test_a_search_by_form_is_the_same_search(app):
-    record = opened(app, oid=TEST)
+    record = opened(oid=TEST)
     document = publish(app, reference(f"Patient/{record.id}"))[1]["id"]
     form = f"patient.identifier=urn%3Aoid%3A{TEST}%7C{MATRICULE}&status=current".encode()
     status, told, _ = ask(
@@ -810,7 +706,7 @@ def test_a_search_by_form_is_the_same_search(app):
 
 def test_an_unknown_record_a_closed_one_and_a_forbidden_one_list_the_same(app, record):
     publish(app, reference(f"Patient/{record.id}"))
-    closed = opened(app, status=RecordStatus.CLOSED)
+    closed = opened(status=RecordStatus.CLOSED)
     answers = [
         ask(app, "GET", f"{FHIR}?patient={one}&status=current", COLLEAGUE)
         for one in (record.id, closed.id, new_record_id(), "zz")
@@ -911,7 +807,7 @@ def waiting() -> list[str]:
     return [one["Key"] for one in told.get("Versions", [])]
 
 
-def test_the_form_is_bound_to_key_size_type_hash_and_key(app, record, aws):
+def test_the_form_is_bound_to_key_size_type_hash_and_key(app, record):
     data = pdf("par formulaire")
     document, _, fields = prepare(app, record, data)
     policy = json.loads(base64.b64decode(fields["policy"]))
@@ -921,7 +817,7 @@ def test_the_form_is_bound_to_key_size_type_hash_and_key(app, record, aws):
         {"Content-Type": "application/pdf"},
         {"x-amz-checksum-sha1": sha1_of(data)},
         {"x-amz-server-side-encryption": "aws:kms"},
-        {"x-amz-server-side-encryption-aws-kms-key-id": aws["DMP_KEY_CLINICAL"]},
+        {"x-amz-server-side-encryption-aws-kms-key-id": os.environ["DMP_KEY_CLINICAL"]},
         ["content-length-range", len(data), len(data)],
     ):
         assert bound in conditions
