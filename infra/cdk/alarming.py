@@ -22,24 +22,36 @@ SHARED_DEAD_LETTERS = ("streams-dead-letters", "rules-dead-letters", "schedules-
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """One CloudWatch alarm on one metric; missing data is no breach."""
+    """One CloudWatch alarm on one metric. Missing data is no breach, but for an alarm on what does
+    not happen (`too_few`)."""
 
     name: str
     """Without the stage; the name of its page."""
     family: Literal[
-        "errors", "throttles", "slow", "lag", "waiting", "dead-letters", "workflow", "api"
+        "errors",
+        "throttles",
+        "slow",
+        "lag",
+        "waiting",
+        "dead-letters",
+        "workflow",
+        "api",
+        "house",
     ]
     subject: str
-    """Function, queue or workflow that it watches, without the stage."""
+    """Function, queue, workflow or area that it watches, without the stage."""
     namespace: str
     metric: str
     dimension: str
-    """Name of the dimension whose value is the subject's physical name."""
+    """Name of the dimension whose value is the subject's physical name, or `stage` for a metric
+    of the house, whose value is the stage's."""
     threshold: float
     statistic: str = "Sum"
     period_seconds: int = 300
     periods: int = 1
     unit: str = "events"
+    too_few: bool = False
+    """It is below the threshold that is wrong."""
 
 
 def of_function(function: Function) -> tuple[Alarm, ...]:
@@ -153,6 +165,28 @@ def of_api() -> tuple[Alarm, ...]:
     )
 
 
+def of_house() -> tuple[Alarm, ...]:
+    """What the functions count themselves (`dmp.edge.observability.count`): accesses that could
+    not be decided, entries of the journal that somebody changed, and a seal that is late."""
+
+    def on(name: str, subject: str, metric: str, **more: object) -> Alarm:
+        return Alarm(name, "house", subject, "dmp", metric, "stage", 1, **more)  # type: ignore[arg-type]
+
+    return (
+        on("evaluation-errors", "access", "EvaluationErrors", unit="decisions"),
+        on("journal-tampered", "traces", "JournalTampered", unit="changes"),
+        on(
+            "sealing-late",
+            "traces",
+            "SegmentsSealed",
+            period_seconds=3600,
+            periods=3,
+            unit="segments",
+            too_few=True,
+        ),
+    )
+
+
 def every(functions: Iterable[Function], workflows: Sequence[str]) -> tuple[Alarm, ...]:
     """All alarms of a stage."""
     return (
@@ -160,4 +194,5 @@ def every(functions: Iterable[Function], workflows: Sequence[str]) -> tuple[Alar
         *of_queues(),
         *of_workflows(workflows),
         *of_api(),
+        *of_house(),
     )

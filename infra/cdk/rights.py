@@ -34,6 +34,7 @@ SETTINGS = (
     "DMP_ISSUERS",
     "DMP_HISTORY_SHARDS",
     "DMP_JOIN_SHARDS",
+    "DMP_ATTEMPTS",
 )
 """What a function may ask for in `env`, beside what its rights yield."""
 
@@ -74,6 +75,8 @@ class Entry(BaseModel):
     timeout: Annotated[int, Field(ge=1, le=900)] | None = None
     storage: Annotated[int, Field(ge=512, le=10_240)] = 512
     batch: Annotated[int, Field(ge=1, le=10_000)] | None = None
+    window: Annotated[int, Field(ge=1, le=300)] | None = None
+    """Seconds that a stream waits for a batch to fill."""
     every: str | None = None
     rights: dict[str, list[str]] = {}
     env: list[str] = []
@@ -133,8 +136,13 @@ class Entry(BaseModel):
             raise ValueError('"every" goes with kind schedule, and only there')
         if self.every is not None and not re.fullmatch(r"(rate|cron)\(.+\)", self.every):
             raise ValueError(f'{self.every!r} is no schedule: "rate(1 hour)" or "cron(…)"')
-        if self.batch is not None and self.kind not in ("stream", "queue"):
-            raise ValueError(f"a function of kind {self.kind} has no batch")
+        return self
+
+    @model_validator(mode="after")
+    def _batches(self) -> Entry:
+        for name, kinds in (("batch", ("stream", "queue")), ("window", ("stream",))):
+            if getattr(self, name) is not None and self.kind not in kinds:
+                raise ValueError(f"a function of kind {self.kind} has no {name}")
         return self
 
 

@@ -65,7 +65,7 @@ def _page(alarm: Alarm, function: Function | None, root: Path) -> str:
             "status": "TIMED_OUT" if late else "FAILED",
         }
     else:
-        template, values = (alarm.name if alarm.family == "api" else alarm.family), {}
+        template, values = alarm.name if alarm.family in ("api", "house") else alarm.family, {}
     values |= {"alarm": alarm.name, "subject": alarm.subject}
     text = (_PAGES / f"{template}.md").read_text("utf-8")
     return re.sub(r"\{\{(\w+)\}\}", lambda found: values[found[1]], text)

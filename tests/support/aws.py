@@ -32,6 +32,7 @@ INDEXES = {
 SECRETS = ("pseudonyms", "journal")
 JOURNAL = Journal("traces", lambda: b"j" * 64)
 BUCKETS = ("quarantine", "vault", "landing", "history", "audit")
+LOCKED = ("audit",)
 
 
 @contextmanager
@@ -97,7 +98,9 @@ def _made() -> dict[str, str]:
         )
     for name in BUCKETS:
         s3.create_bucket(
-            Bucket=f"dmp-{name}", CreateBucketConfiguration={"LocationConstraint": REGION}
+            Bucket=f"dmp-{name}",
+            CreateBucketConfiguration={"LocationConstraint": REGION},
+            **({"ObjectLockEnabledForBucket": True} if name in LOCKED else {}),
         )
     kms = boto3.client("kms")
     keys = {
@@ -124,6 +127,7 @@ def _made() -> dict[str, str]:
         "DMP_LENIENT_IDENTITY": "true",
         "DMP_HISTORY_SHARDS": "4",
         "DMP_JOIN_SHARDS": "2",
+        "DMP_ATTEMPTS": "5",
         "DMP_EVENT_BUS": "facts",
         "DMP_ISSUERS": json.dumps(
             dict.fromkeys(("patient", "professional", "agent", "system"), issuer)

@@ -40,8 +40,10 @@ def alarms(scope: Construct, estate: Estate, specs: Iterable[Alarm]) -> None:
             period=spec.period_seconds,
             evaluation_periods=spec.periods,
             threshold=spec.threshold,
-            comparison_operator="GreaterThanOrEqualToThreshold",
-            treat_missing_data="notBreaching",
+            comparison_operator="LessThanThreshold"
+            if spec.too_few
+            else "GreaterThanOrEqualToThreshold",
+            treat_missing_data="breaching" if spec.too_few else "notBreaching",
             alarm_actions=[estate.topic_arn("alarms")],
             ok_actions=[estate.topic_arn("alarms")],
         )
@@ -50,4 +52,6 @@ def alarms(scope: Construct, estate: Estate, specs: Iterable[Alarm]) -> None:
 def _value(estate: Estate, spec: Alarm) -> str:
     if spec.dimension == "StateMachineArn":
         return estate.workflow_arn(spec.subject)
+    if spec.dimension == "stage":
+        return estate.stage.name
     return physical(estate.stage.name, spec.subject)

@@ -211,6 +211,7 @@ class ServiceFunction(Construct):
             event_source_arn=table.table_stream_arn,
             starting_position="TRIM_HORIZON",
             batch_size=self.spec.entry.batch or 25,
+            maximum_batching_window_in_seconds=self.spec.entry.window,
             bisect_batch_on_function_error=True,
             maximum_retry_attempts=5,
             function_response_types=["ReportBatchItemFailures"],
@@ -301,6 +302,9 @@ def _environment(estate: Estate, settings: Settings, spec: Function) -> dict[str
     }
     if spec.kind == "authorizer" or "DMP_ISSUERS" in spec.entry.env:
         made["DMP_ISSUERS"] = settings.issuers
+    if spec.kind == "queue":
+        source = (spec.entry.source or "").partition(":")[2]
+        made["DMP_ATTEMPTS"] = str(catalogue.QUEUES[source].attempts)
     for resource in resources:
         made.update(estate.variables(resource))
     return dict(sorted(made.items()))

@@ -33,6 +33,7 @@ class OperationsStack(Stack):
                 *alarming.of_queues(),
                 *alarming.of_workflows(each.name for each in house.definitions),
                 *alarming.of_api(),
+                *alarming.of_house(),
             ),
         )
         self._dashboard(estate, house)
@@ -77,14 +78,20 @@ class OperationsStack(Stack):
         minutes = Duration.minutes(5)
 
         def metric(
-            namespace: str, name: str, on: tuple[str, str], label: str, statistic: str = "Sum"
+            namespace: str,
+            name: str,
+            on: tuple[str, str],
+            label: str,
+            statistic: str = "Sum",
+            *,
+            period: Duration = minutes,
         ) -> aws_cloudwatch.Metric:
             return aws_cloudwatch.Metric(
                 namespace=namespace,
                 metric_name=name,
                 dimensions_map=dict([on]),
                 statistic=statistic,
-                period=minutes,
+                period=period,
                 label=label,
             )
 
@@ -125,6 +132,9 @@ class OperationsStack(Stack):
                 for each in house.definitions
             ]
 
+        def of_house(name: str, label: str, period: Duration = minutes) -> aws_cloudwatch.Metric:
+            return metric("dmp", name, ("stage", stage), label, period=period)
+
         rows = [
             (
                 graph(
@@ -160,6 +170,20 @@ class OperationsStack(Stack):
             (
                 graph("Workflows: succeeded", *of_workflows("ExecutionsSucceeded")),
                 graph("Workflows: failed", *of_workflows("ExecutionsFailed")),
+            ),
+            (
+                graph(
+                    "Emergencies: professional, record and mode, each day",
+                    of_house("Emergencies", "begun", Duration.days(1)),
+                ),
+                graph(
+                    "What must not happen",
+                    *(
+                        of_house(each.metric, each.name)
+                        for each in alarming.of_house()
+                        if not each.too_few
+                    ),
+                ),
             ),
         ]
         board = aws_cloudwatch.Dashboard(

@@ -45,9 +45,14 @@ class Journal:
         return put(self.table, {**item, MARK: self._mark(item)}, "attribute_not_exists(pk)")
 
     def genuine(self, item: Mapping[str, Any]) -> bool:
-        """Whether a decoded item is as this service wrote it."""
+        """Whether a decoded item is as this service wrote it; values of types that it never writes
+        are somebody else's."""
         told = {name: value for name, value in item.items() if name != MARK}
-        return hmac.compare_digest(str(item.get(MARK, "")), self._mark(told))
+        try:
+            mark = self._mark(told)
+        except TypeError:
+            return False
+        return hmac.compare_digest(str(item.get(MARK, "")).encode(), mark.encode())
 
     def _mark(self, item: Mapping[str, Any]) -> str:
         if self._key is None:
