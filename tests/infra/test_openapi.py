@@ -148,6 +148,7 @@ def test_a_body_is_described_in_every_type_that_its_route_takes(operations):
         ("POST", "/fhir/Consent"): fhir,
         ("POST", "/fhir/DocumentReference"): fhir,
         ("POST", "/fhir/DocumentReference/$upload"): fhir,
+        ("POST", "/operations/emergencies/{episode_id}/follow-up"): {"application/json"},
         ("POST", "/fhir/DocumentReference/_search"): {"application/x-www-form-urlencoded"},
         ("POST", "/fhir/AuditEvent/_search"): {"application/x-www-form-urlencoded"},
     }

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from functools import cache
 
+from dmp.edge.observability import count, logger
 from dmp.edge.settings import settings
 from dmp.store.aws import client
 from dmp.store.pseudonyms import Pseudonyms, secret_key
@@ -59,6 +60,15 @@ def situations(*, documents: bool = False) -> Situations:
     )
 
 
+def alarm_evaluation(action: str) -> None:
+    """An access that could not be decided is refused; somebody has to know (`evaluation-errors`).
+
+    `action` is all that is told: neither the record nor who asked.
+    """
+    logger("access").error("access not evaluated", action=action)
+    count("EvaluationErrors")
+
+
 @cache
 def gate(*, documents: bool = False) -> Gate:
     """The gate of an area; with `documents`, of one that decides on single documents too."""
@@ -67,7 +77,7 @@ def gate(*, documents: bool = False) -> Gate:
     dynamodb, accounts = client("dynamodb"), settings().table("accounts")
     return Gate(
         situations=situations(documents=documents),
-        decisions=CedarDecisions(),
+        decisions=CedarDecisions(alarm=alarm_evaluation),
         traces=traces(),
         holders=RecogniseHolder(Holders(dynamodb, accounts, journal(), pseudonyms())),
     )
