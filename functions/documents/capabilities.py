@@ -72,9 +72,16 @@ _RESOURCES: list[dict[str, Any]] = [
     },
     {
         "type": "Patient",
-        "documentation": "TD0.2: whether the person of an exact INS has a record, and its state.",
+        "documentation": (
+            "TD0.2: whether the person of an exact INS has a record, and its state. Without"
+            " `identifier`: the records open to the caller, by `_sort` -last-authorisation or"
+            " -last-document; _lastUpdated bounds the date of that order. No total."
+        ),
         "interaction": [{"code": "read"}, {"code": "search-type"}],
-        "searchParam": [_param("identifier", "token", "urn:oid:<register of the INS>|<matricule>")],
+        "searchParam": [
+            _param("identifier", "token", "urn:oid:<register of the INS>|<matricule>"),
+            _param("_lastUpdated", "date", "Prefixes eq ne gt lt ge le sa eb."),
+        ],
     },
     {
         "type": "Consent",
