@@ -146,9 +146,12 @@ def test_a_body_is_described_in_every_type_that_its_route_takes(operations):
         ("POST", "/enrolment/records"): {"application/json"},
         ("POST", "/enrolment/records/{record_id}/representatives"): {"application/json"},
         ("POST", "/fhir/Consent"): fhir,
+        ("PATCH", "/fhir/Consent/{consent_id}"): {"application/json-patch+json"},
         ("POST", "/fhir/DocumentReference"): fhir,
         ("POST", "/fhir/DocumentReference/$upload"): fhir,
         ("POST", "/operations/emergencies/{episode_id}/follow-up"): {"application/json"},
+        ("PUT", "/notifications/me"): {"application/json"},
+        ("PUT", "/notifications/{record_id}/preferences"): {"application/json"},
         ("POST", "/fhir/DocumentReference/_search"): {"application/x-www-form-urlencoded"},
         ("POST", "/fhir/AuditEvent/_search"): {"application/x-www-form-urlencoded"},
     }
