@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated
 
-from pydantic import AliasChoices, AwareDatetime, BaseModel, Field
+from pydantic import AliasChoices, AwareDatetime, BaseModel, Field, StrictBool
 
 from dmp.domain.notifications import Fact, Subject
 from dmp.domain.traces import Mode
@@ -22,6 +22,11 @@ class Detail(BaseModel):
     occurred_at: AwareDatetime = Field(alias="occurredAt")
     actor: str | None = Field(default=None, validation_alias=AliasChoices("author", "actor"))
     mode: Mode = Mode.NORMAL
+    document_id: str | None = Field(default=None, alias="documentId")
+    hidden_from_holder: StrictBool = Field(default=False, alias="hiddenFromHolder")
+    hidden_from_representatives: StrictBool = Field(
+        default=False, alias="hiddenFromRepresentatives"
+    )
 
 
 class Envelope(BaseModel):
@@ -32,7 +37,7 @@ class Envelope(BaseModel):
 
 
 def fact_of(body: str) -> Fact | None:
-    """The fact in a message; None for one that holders are not told about.
+    """The fact in a message; None for one that nobody is told about.
 
     Raises pydantic's ValidationError for a body that is no fact: the message then ends among the
     dead letters, where an operator reads why.
@@ -48,6 +53,9 @@ def fact_of(body: str) -> Fact | None:
         occurred_at=_utc(detail.occurred_at),
         actor=detail.actor,
         mode=detail.mode,
+        document_id=detail.document_id,
+        hidden_from_holder=detail.hidden_from_holder,
+        hidden_from_representatives=detail.hidden_from_representatives,
     )
 
 

@@ -1,14 +1,16 @@
-"""What was accessed, told on the bus: documents read by others, and every emergency."""
+"""What was accessed, told on the bus: documents, records, and every emergency."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+from dmp.domain.actors import Professional
 from dmp.domain.traces import Act, Mode, Outcome, Trace
 from dmp.edge import facts
 from functions.traces.wiring_stream import bus, trace_of_item
 
 ACCESSED = "document.accessed.v1"
+RECORD_ACCESSED = "record.accessed.v1"
 EMERGENCY = "emergency.accessed.v1"
 _READS = frozenset(
     {
@@ -19,6 +21,8 @@ _READS = frozenset(
     }
 )
 _DOCUMENT_READS = frozenset({Act.READ_DOCUMENT, Act.READ_CONTENT})
+_PROFESSIONAL = f"{Professional.kind}#"
+_RECORD_READS = _READS - _DOCUMENT_READS
 
 
 def facts_of(change: facts.Change) -> Iterator[facts.Fact]:
@@ -28,11 +32,19 @@ def facts_of(change: facts.Change) -> Iterator[facts.Fact]:
     trace = trace_of_item(change.new)
     if trace.record_id is None or trace.outcome is not Outcome.DONE:
         return
+    hidden = facts.hidden(trace.hidden_from)
     if trace.act in _DOCUMENT_READS and trace.target:
-        hidden = facts.hidden(trace.hidden_from)
         yield _fact(ACCESSED, trace, {"documentId": trace.target, **hidden})
+    if trace.act in _RECORD_READS and _may_be_a_first_access(trace):
+        yield _fact(RECORD_ACCESSED, trace, {"act": trace.act.value})
     if trace.act in _READS and trace.mode is not Mode.NORMAL:
-        yield _fact(EMERGENCY, trace, {"act": trace.act.value, **_post(trace)})
+        yield _fact(EMERGENCY, trace, {"act": trace.act.value, **_post(trace), **hidden})
+
+
+def _may_be_a_first_access(trace: Trace) -> bool:
+    """Lists are read often, mostly by holders, who are told of professionals alone; an emergency
+    is told as such. The rest is not put on the bus."""
+    return trace.mode is Mode.NORMAL and trace.actor.startswith(_PROFESSIONAL)
 
 
 def _post(trace: Trace) -> dict[str, facts.Told]:

@@ -81,6 +81,7 @@ def environment(root: Path) -> dict[str, str]:
         "DMP_ISSUERS": "{}",
         "DMP_HISTORY_SHARDS": "1",
         "DMP_JOIN_SHARDS": "1",
+        "DMP_ATTEMPTS": "5",
         "POWERTOOLS_SERVICE_NAME": "build",
         "POWERTOOLS_METRICS_NAMESPACE": "DMP",
         "PYTHONDONTWRITEBYTECODE": "1",

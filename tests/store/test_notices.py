@@ -2,26 +2,39 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 from moto import mock_aws
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.sesv2.models import sesv2_backends
 from moto.sns.models import sns_backends
 
 from dmp.domain.errors import Busy
-from dmp.domain.notifications import Channel, Fact, Message, Subject
+from dmp.domain.notifications import (
+    AddressRefused,
+    Channel,
+    Fact,
+    Message,
+    Recipient,
+    Role,
+    Subject,
+    Way,
+)
 from dmp.domain.traces import Act, Outcome, Trace
 from dmp.store.items import ConditionFailed, decode
 from dmp.store.messengers import Messengers, e164
 from dmp.store.notices import LEASE, Notices
-from dmp.usecases.notify_holder import Claim
+from dmp.usecases.deliver import Claim, Ending, Notice
 from tests.support.aws import JOURNAL
 
 NOW = datetime(2026, 7, 14, 10, 5, tzinfo=UTC)
 FACT = Fact("01jd0000000000000000000000", Subject.DOCUMENT_PUBLISHED, "7h3k", NOW)
+HOLDER = Recipient("holder", Role.HOLDER, (Way(Channel.EMAIL, "who@example.org"),))
+NOTICE = Notice(FACT, HOLDER, "email")
 TRACE = Trace("01jd1", NOW, Act.NOTIFY, Outcome.DONE, "service#notifications", record_id="7h3k")
 
 
@@ -60,62 +73,90 @@ def items(dynamodb, table):
 
 
 def test_one_claim_wins(notices) -> None:
-    assert notices.claim(FACT, "email", NOW) is Claim.OURS
-    assert notices.claim(FACT, "email", NOW) is Claim.HELD
+    assert notices.claim(NOTICE, NOW) is Claim.OURS
+    assert notices.claim(NOTICE, NOW) is Claim.HELD
 
 
 def test_a_claim_lapses_so_that_a_crash_holds_nobody_up(notices) -> None:
-    notices.claim(FACT, "email", NOW)
-    assert notices.claim(FACT, "email", NOW + LEASE - timedelta(seconds=1)) is Claim.HELD
-    assert notices.claim(FACT, "email", NOW + LEASE) is Claim.OURS
+    notices.claim(NOTICE, NOW)
+    assert notices.claim(NOTICE, NOW + LEASE - timedelta(seconds=1)) is Claim.HELD
+    assert notices.claim(NOTICE, NOW + LEASE) is Claim.OURS
 
 
-def test_a_finished_notice_is_never_claimed_again(notices) -> None:
-    notices.claim(FACT, "email", NOW)
-    notices.finish(FACT, "email", TRACE, NOW)
-    assert notices.claim(FACT, "email", NOW + LEASE * 100) is Claim.DONE
+@pytest.mark.parametrize(
+    ("ending", "claim"), [(Ending.SENT, Claim.DONE), (Ending.REFUSED, Claim.REFUSED)]
+)
+def test_a_notice_that_is_over_is_never_claimed_again(notices, ending, claim) -> None:
+    notices.claim(NOTICE, NOW)
+    notices.finish(NOTICE, ending, TRACE, NOW)
+    assert notices.claim(NOTICE, NOW + LEASE * 100) is claim
 
 
-def test_two_channels_are_two_notices(notices) -> None:
-    notices.claim(FACT, "email", NOW)
-    assert notices.claim(FACT, "mobile", NOW) is Claim.OURS
+@pytest.mark.parametrize(
+    "other",
+    [
+        replace(NOTICE, channel="mobile"),
+        replace(NOTICE, recipient=Recipient("representative.01jd", Role.REPRESENTATIVE, ())),
+        replace(NOTICE, fact=replace(FACT, event_id="01jd9")),
+    ],
+    ids=["another channel", "another person", "another fact"],
+)
+def test_what_differs_in_one_thing_is_another_notice(notices, other) -> None:
+    notices.claim(NOTICE, NOW)
+    assert notices.claim(other, NOW) is Claim.OURS
 
 
-def test_a_notice_and_its_trace_are_written_together(notices, dynamodb) -> None:
-    notices.claim(FACT, "email", NOW)
-    notices.finish(FACT, "email", TRACE, NOW)
-    notices.finish(FACT, "email", TRACE, NOW)
+def test_a_notice_and_its_trace_are_written_together_and_once(notices, dynamodb) -> None:
+    notices.claim(NOTICE, NOW)
+    notices.finish(NOTICE, Ending.SENT, TRACE, NOW)
+    notices.finish(NOTICE, Ending.REFUSED, replace(TRACE, id="01jd2"), NOW)
     (notice,), (trace,) = items(dynamodb, "accounts"), items(dynamodb, "traces")
-    assert (notice["pk"], notice["sk"]) == ("REC#7h3k", f"SENT#{FACT.event_id}#email")
-    assert notice["sentAt"] == NOW.isoformat()
+    assert (notice["pk"], notice["sk"]) == ("REC#7h3k", f"SENT#{FACT.event_id}#holder#email")
+    assert (notice["ending"], notice["endedAt"]) == ("sent", NOW.isoformat())
     assert (trace["pk"], trace["act"]) == ("REC#7h3k", "holder.notify")
 
 
 def test_a_notice_that_nobody_claimed_cannot_be_finished(notices, dynamodb) -> None:
     with pytest.raises(ConditionFailed):
-        notices.finish(FACT, "email", TRACE, NOW)
+        notices.finish(NOTICE, Ending.SENT, TRACE, NOW)
     assert items(dynamodb, "traces") == []
 
 
+def test_giving_up_writes_the_trace_and_leaves_the_notice_to_a_later_try(notices, dynamodb) -> None:
+    notices.claim(NOTICE, NOW)
+    notices.give_up(NOTICE, replace(TRACE, outcome=Outcome.FAILED, reason="provider-unavailable"))
+    (trace,) = items(dynamodb, "traces")
+    assert (trace["outcome"], trace["reason"]) == ("failed", "provider-unavailable")
+    assert notices.claim(NOTICE, NOW + LEASE) is Claim.OURS
+
+
+def test_what_went_out_meanwhile_is_not_given_up(notices, dynamodb) -> None:
+    notices.claim(NOTICE, NOW)
+    notices.finish(NOTICE, Ending.SENT, TRACE, NOW)
+    notices.give_up(NOTICE, replace(TRACE, id="01jd2", outcome=Outcome.FAILED))
+    assert [trace["outcome"] for trace in items(dynamodb, "traces")] == ["done"]
+
+
 def test_a_notice_is_forgotten_after_any_queue_forgot_the_fact(notices, dynamodb) -> None:
-    notices.claim(FACT, "email", NOW)
+    notices.claim(NOTICE, NOW)
     (notice,) = items(dynamodb, "accounts")
     assert notice["ttl"] > (NOW + timedelta(days=28)).timestamp()
 
 
-def test_a_first_access_is_never_forgotten(notices, dynamodb) -> None:
-    access = Fact("01jd1", Subject.DOCUMENT_ACCESSED, "7h3k", NOW, "professional#810100997245")
-    notices.claim(access, "email", NOW)
+@pytest.mark.parametrize("subject", [Subject.DOCUMENT_ACCESSED, Subject.RECORD_ACCESSED])
+def test_a_first_access_is_never_forgotten(notices, dynamodb, subject) -> None:
+    access = Fact("01jd1", subject, "7h3k", NOW, "professional#810100997245")
+    notices.claim(replace(NOTICE, fact=access), NOW)
     (notice,) = items(dynamodb, "accounts")
-    assert notice["sk"] == "SENT#first-access.professional.810100997245#email"
+    assert notice["sk"] == "SENT#first-access.professional.810100997245#holder#email"
     assert "ttl" not in notice
 
 
 def test_a_notice_holds_no_address_and_no_words(notices, dynamodb) -> None:
-    notices.claim(FACT, "email", NOW)
-    notices.finish(FACT, "email", TRACE, NOW)
+    notices.claim(NOTICE, NOW)
+    notices.finish(NOTICE, Ending.SENT, TRACE, NOW)
     (notice,) = items(dynamodb, "accounts")
-    assert notice.keys() == {"pk", "sk", "subject", "claimedUntil", "ttl", "sentAt"}
+    assert notice.keys() == {"pk", "sk", "subject", "claimedUntil", "ttl", "ending", "endedAt"}
 
 
 @pytest.fixture
@@ -142,11 +183,50 @@ def test_an_sms_leaves_to_the_number_in_the_network_s_form(messengers) -> None:
     assert (number, text) == ("+33612345678", "Texte")
 
 
-def test_a_provider_s_refusal_is_busy_and_repeats_no_address(aws) -> None:
+def test_that_our_account_may_not_send_is_no_fault_of_the_address(aws) -> None:
     unknown_sender = Messengers(boto3.client("sesv2"), boto3.client("sns"), "nobody@dmp.example")
     with pytest.raises(Busy) as refused:
         unknown_sender.send(Message(Channel.EMAIL, "who@example.org", "t", "x"))
     assert "example" not in str(refused.value)
+    assert refused.value.__cause__ is None
+
+
+class Provider:
+    """A client that answers every message with one error, quoting the address as AWS does."""
+
+    def __init__(self, code, sentence):
+        self.error = ClientError({"Error": {"Code": code, "Message": sentence}}, "Send")
+
+    def send_email(self, **_):
+        raise self.error
+
+    publish = send_email
+
+
+@pytest.mark.parametrize(
+    ("channel", "code", "sentence", "kind"),
+    [
+        (Channel.EMAIL, "BadRequestException", "Illegal address", AddressRefused),
+        (Channel.EMAIL, "MessageRejected", "Invalid recipient who@example.org", AddressRefused),
+        (Channel.EMAIL, "MessageRejected", "Email address is not verified: a@b.fr", Busy),
+        (Channel.EMAIL, "TooManyRequestsException", "Maximum sending rate exceeded.", Busy),
+        (Channel.EMAIL, "AccountSuspendedException", "who@example.org", Busy),
+        (Channel.EMAIL, "SendingPausedException", "", Busy),
+        (Channel.SMS, "InvalidParameter", "Reason: +33612345678 is not valid", AddressRefused),
+        (Channel.SMS, "InvalidParameterValue", "PhoneNumber", AddressRefused),
+        (Channel.SMS, "Throttling", "Rate exceeded", Busy),
+        (Channel.SMS, "AuthorizationError", "+33612345678", Busy),
+    ],
+)
+def test_an_address_that_is_wrong_is_told_from_a_provider_that_cannot_now(
+    channel, code, sentence, kind
+) -> None:
+    provider = Provider(code, sentence)
+    with pytest.raises(kind) as refused:
+        Messengers(provider, provider, "us@dmp.example").send(
+            Message(channel, "who@example.org", "t", "x")
+        )
+    assert str(refused.value) == f"{channel}: {code}"
     assert refused.value.__cause__ is None
 
 

@@ -69,6 +69,11 @@ class Settings:
         return self.environment["DMP_SENDER"]
 
     @property
+    def attempts(self) -> int:
+        """How often the function's queue hands a message out before it goes to the dead letters."""
+        return int(self.environment["DMP_ATTEMPTS"])
+
+    @property
     def lenient_identity(self) -> bool:
         return self.environment.get("DMP_LENIENT_IDENTITY", "false") == "true"
 

@@ -10,6 +10,8 @@ from typing import Any
 from boto3.dynamodb.types import Binary, TypeDeserializer, TypeSerializer
 from botocore.exceptions import ClientError
 
+from dmp.domain.errors import Busy
+
 Item = dict[str, Any]
 
 _serialise = TypeSerializer().serialize
@@ -83,6 +85,31 @@ def check(table: str, key: Mapping[str, str], condition: str, **given: Any) -> d
             **_condition(condition, **given),
         }
     }
+
+
+def together(
+    dynamodb: Any, asked: Mapping[str, Sequence[Mapping[str, str]]]
+) -> dict[tuple[str, str, str], Item]:
+    """Items of several tables (their keys by table, at most 100 in all) in one consistent read,
+    by table, `pk` and `sk`; what is not there is left out.
+
+    Busy when the tables kept giving less than asked for.
+    """
+    wanted: dict[str, Any] = {
+        table: {"Keys": [encode(key) for key in keys], "ConsistentRead": True}
+        for table, keys in asked.items()
+        if keys
+    }
+    found: dict[tuple[str, str, str], Item] = {}
+    for attempt in range(_ATTEMPTS):
+        answer = dynamodb.batch_get_item(RequestItems=wanted)
+        for table, items in answer["Responses"].items():
+            found |= {(table, item["pk"], item["sk"]): item for item in map(decode, items)}
+        wanted = answer.get("UnprocessedKeys") or {}
+        if not wanted:
+            return found
+        sleep(uniform(0, _FIRST_WAIT * 2**attempt))  # noqa: S311 - spreads, hides nothing
+    raise Busy
 
 
 def _condition(

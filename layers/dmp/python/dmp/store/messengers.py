@@ -7,13 +7,27 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from dmp.domain.errors import Busy
-from dmp.domain.notifications import Channel, Message
+from dmp.domain.notifications import AddressRefused, Channel, Message
 
 _SENDER_NAME = "DMP"
 
+_REFUSALS = frozenset(
+    {
+        "BadRequestException",  # SES v2: "Illegal address", "Missing final '@domain'"
+        "MessageRejected",
+        "InvalidParameter",  # SNS: "PhoneNumber Reason: … is not valid to publish to"
+        "InvalidParameterValue",
+        "OptedOut",
+    }
+)
+"""What a provider answers to this message, whenever it is sent."""
+
+_OURS = "not verified"
+"""SES rejects in these words when our own account may not send: no fault of the address."""
+
 
 class Messengers:
-    """`usecases.notify_holder.Messengers`: one provider for each channel."""
+    """`usecases.deliver.Messengers`: one provider for each channel."""
 
     def __init__(self, ses: Any, sns: Any, sender: str) -> None:
         """`ses` is a client of SES v2; `sender` the e-mail address that the messages come from."""
@@ -22,12 +36,16 @@ class Messengers:
         self._sender = sender
 
     def send(self, message: Message) -> None:
-        """Busy names the provider's code alone: its sentence may quote the address."""
+        """Both errors name the provider's code alone: its sentence may quote the address."""
         send = {Channel.EMAIL: self._email, Channel.SMS: self._sms}[message.channel]
         try:
             send(message)
         except ClientError as error:
-            raise Busy(f"{message.channel}: {error.response['Error']['Code']}") from None
+            told = error.response["Error"]
+            why = f"{message.channel}: {told['Code']}"
+            if told["Code"] in _REFUSALS and _OURS not in told.get("Message", ""):
+                raise AddressRefused(why) from None
+            raise Busy(why) from None
         except BotoCoreError as error:
             raise Busy(f"{message.channel}: {type(error).__name__}") from None
 

@@ -2,11 +2,12 @@
 
 Keys by example (table `accounts`):
 
-| pk         | sk                    | what                                                       |
-|------------|-----------------------|------------------------------------------------------------|
-| `REC#7h3k…`| `SENT#01jd…#email`    | the notice of fact `01jd…` by e-mail: claimed until, sent  |
-| `REC#7h3k…`| `SENT#01jd…#none`     | nobody to tell: no contact was known                       |
-| `REC#7h3k…`| `SENT#first-access.professional.8…#email` | that professional's first access       |
+| pk         | sk                                  | what                                        |
+|------------|-------------------------------------|---------------------------------------------|
+| `REC#7h3k…`| `SENT#01jd…#holder#email`           | fact `01jd…`, to the holder: claimed, ended |
+| `REC#7h3k…`| `SENT#01jd…#holder#none`            | no contact was known                        |
+| `REC#7h3k…`| `SENT#first-access.professional.8…#representative.01jd…#mobile` | the same     |
+| `REC#7h3k…`| `TOLD#first-access.professional.8…` | that first access was told to everybody     |
 
 A claim lapses after `LEASE`; a notice is forgotten (`ttl`) after `KEPT`, longer than any queue
 keeps the fact, unless it is told once for all.
@@ -19,9 +20,9 @@ from typing import Any
 
 from dmp.domain.notifications import Fact
 from dmp.domain.traces import Trace
-from dmp.store.items import ConditionFailed, put, transact, update, write
+from dmp.store.items import ConditionFailed, check, put, transact, update, write
 from dmp.store.traces import Journal
-from dmp.usecases.notify_holder import Claim
+from dmp.usecases.deliver import Claim, Ending, Notice
 
 LEASE = timedelta(seconds=60)
 """Longer than the function may run, shorter than the queue hides a message."""
@@ -29,9 +30,11 @@ LEASE = timedelta(seconds=60)
 KEPT = timedelta(days=30)
 """A fact may wait 14 days in the queue and 14 in its dead letters."""
 
+_CLAIMS = {Ending.SENT.value: Claim.DONE, Ending.REFUSED.value: Claim.REFUSED}
+
 
 class Notices:
-    """`usecases.notify_holder.Notices` on DynamoDB."""
+    """`usecases.deliver.Notices` on DynamoDB."""
 
     def __init__(self, dynamodb: Any, table: str, journal: Journal) -> None:
         """`table` is that of accounts."""
@@ -39,39 +42,57 @@ class Notices:
         self._table = table
         self._journal = journal
 
-    def claim(self, fact: Fact, channel: str, now: datetime) -> Claim:
+    def claim(self, notice: Notice, now: datetime) -> Claim:
         """Ours when nobody claimed it or the last claim lapsed unfinished."""
+        fact = notice.fact
         item = {
-            **_key(fact, channel),
+            **_key(notice),
             "subject": fact.subject.value,
             "claimedUntil": _seconds(now + LEASE),
             "ttl": None if fact.once_for_all else _seconds(now + KEPT),
         }
-        free = "attribute_not_exists(pk) OR (attribute_not_exists(sentAt) AND claimedUntil <= :now)"
+        free = "attribute_not_exists(pk) OR (attribute_not_exists(ending) AND claimedUntil <= :now)"
         try:
             write(self._dynamodb, put(self._table, item, free, values_of={":now": _seconds(now)}))
         except ConditionFailed as error:
-            return Claim.DONE if error.item and "sentAt" in error.item else Claim.HELD
+            ending = (error.item or {}).get("ending")
+            return _CLAIMS[ending] if ending else Claim.HELD
         return Claim.OURS
 
-    def finish(self, fact: Fact, channel: str, trace: Trace, now: datetime) -> None:
-        """Sent and traced in one transaction; a notice that is finished already stays as it is."""
-        sent = update(
+    def finish(self, notice: Notice, ending: Ending, trace: Trace, now: datetime) -> None:
+        """Ended and traced in one transaction; a notice that is over already stays as it is."""
+        ended = update(
             self._table,
-            _key(fact, channel),
-            "SET sentAt = :at",
-            "attribute_exists(pk) AND attribute_not_exists(sentAt)",
-            values_of={":at": now.isoformat()},
+            _key(notice),
+            "SET ending = :ending, endedAt = :at",
+            "attribute_exists(pk) AND attribute_not_exists(ending)",
+            values_of={":ending": ending.value, ":at": now.isoformat()},
         )
         try:
-            transact(self._dynamodb, [sent, self._journal.put(trace)])
+            transact(self._dynamodb, [ended, self._journal.put(trace)])
         except ConditionFailed as error:
-            if not (error.item and "sentAt" in error.item):
+            if not (error.item and "ending" in error.item):
+                raise
+
+    def give_up(self, notice: Notice, trace: Trace) -> None:
+        """The trace alone, while the notice is not over."""
+        open_still = check(self._table, _key(notice), "attribute_not_exists(ending)")
+        try:
+            transact(self._dynamodb, [open_still, self._journal.put(trace)])
+        except ConditionFailed as error:
+            if error.index != 0:
                 raise
 
 
-def _key(fact: Fact, channel: str) -> dict[str, str]:
-    return {"pk": f"REC#{fact.record_id}", "sk": f"SENT#{fact.occasion}#{channel}"}
+def told_key(fact: Fact) -> dict[str, str]:
+    """The item that says that everybody was told of an occasion."""
+    return {"pk": f"REC#{fact.record_id}", "sk": f"TOLD#{fact.occasion}"}
+
+
+def _key(notice: Notice) -> dict[str, str]:
+    fact = notice.fact
+    place = f"{fact.occasion}#{notice.recipient.name}#{notice.channel}"
+    return {"pk": f"REC#{fact.record_id}", "sk": f"SENT#{place}"}
 
 
 def _seconds(moment: datetime) -> int:
