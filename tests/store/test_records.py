@@ -25,9 +25,11 @@ from dmp.domain.errors import (
 from dmp.domain.identity import TEST, Ins
 from dmp.domain.ids import new_record_id, new_ulid
 from dmp.domain.records import (
+    Basis,
     Contact,
     HistoryStatus,
     RecordStatus,
+    Representative,
     Scheme,
 )
 from dmp.domain.traces import Act, Outcome, Trace
@@ -126,6 +128,19 @@ def test_no_key_holds_an_identity(register):
     indexes = [item for item in table("accounts") if item["sk"] != "RECORD"]
     assert len(indexes) == 3
     assert one.ins.matricule not in str(indexes)
+
+
+def test_what_leads_to_a_record_is_written_with_it_or_not_at_all(register):
+    parent = replace(TRAITS, family_name="PAT-PARENT")
+    parental = Representative(parent, Basis.PARENTAL_AUTHORITY, NOW, id="p")
+    one = opened(register, record(representatives=(parental,))).record
+    assert register.of(one.id) == one
+    ways = {item["pk"].split("#")[0] for item in table("accounts") if item["sk"] == f"REC#{one.id}"}
+    assert ways == {"TRAITS", "REPRESENTS", "OFAGE"}
+    before = table("accounts")
+    with pytest.raises(RecordAlreadyOpen):
+        opened(register, record(representatives=(replace(parental, traits=TRAITS),)))
+    assert table("accounts") == before
 
 
 def test_a_person_has_one_record(register):
@@ -293,22 +308,35 @@ def test_an_unknown_record_is_none(register):
 texts = st.text(st.characters(codec="utf-8", exclude_categories=["Cs"]), min_size=1, max_size=20)
 
 
+representatives = st.builds(
+    Representative,
+    traits=st.builds(replace, st.just(TRAITS), family_name=texts),
+    basis=st.sampled_from(Basis),
+    since=st.datetimes(timezones=st.just(UTC)),
+    contact=st.builds(Contact, email=st.none() | texts, mobile=st.none() | texts),
+    until=st.none() | st.datetimes(timezones=st.just(UTC)),
+    id=texts,
+)
+
+
 @given(
     names=st.lists(texts, min_size=1, max_size=4),
     email=st.none() | texts,
     closed_at=st.none() | st.datetimes(timezones=st.just(UTC)),
     history=st.sampled_from(HistoryStatus),
+    representatives=st.lists(representatives, max_size=4),
     holder=st.none() | texts,
     version=st.integers(1, 10**9),
 )
 def test_a_record_comes_back_from_its_item_as_it_went(
-    *, names, email, closed_at, history, holder, version
+    *, names, email, closed_at, history, representatives, holder, version
 ):
     one = record(
         traits=replace(TRAITS, given_names=tuple(names)),
         contact=Contact(email=email),
         closed_at=closed_at,
         history=history,
+        representatives=tuple(representatives),
         holder=holder,
         version=version,
         caisse="751",
