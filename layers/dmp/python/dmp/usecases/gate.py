@@ -133,10 +133,13 @@ class Gate:
         target: str | None = None,
         count: int | None = None,
         changes: tuple[str, ...] = (),
+        hidden_from: tuple[str, ...] = (),
     ) -> None:
-        """`target` is the id of what the act was about; of the situation's document the trace
-        says from whom it is hidden."""
+        """`target` is the id of what the act was about; when it is the situation's document, the
+        trace says by itself from whom that is hidden."""
         document = passage.situation.document
+        if document is not None and document.id == target:
+            hidden_from = document.hidden_from
         self.traces.write(
             trace_of(
                 passage.actor,
@@ -150,7 +153,7 @@ class Gate:
                 matrix=passage.answer.matrix,
                 count=count,
                 changes=changes,
-                hidden_from=document.hidden_from if document and document.id == target else (),
+                hidden_from=hidden_from,
             )
         )
 

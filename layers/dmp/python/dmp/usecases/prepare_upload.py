@@ -91,6 +91,7 @@ class PrepareUpload:
                 mode=passage.mode,
                 rules=passage.answer.rules,
                 matrix=passage.answer.matrix,
+                hidden_from=admitted.document.hidden_from,
             )
 
         document = admitted.document
@@ -117,7 +118,10 @@ class PrepareUpload:
     def _known(self, admitted: Admitted, held: Document, now: datetime) -> Prepared:
         """What was sent before is read again."""
         gate, passage = self.admit.gate, admitted.passage
-        gate.trace(passage, Act.READ_DOCUMENT, Outcome.DONE, now, target=held.id)
+        hidden = held.hidden_from
+        gate.trace(
+            passage, Act.READ_DOCUMENT, Outcome.DONE, now, target=held.id, hidden_from=hidden
+        )
         return Prepared(held, None)
 
 

@@ -93,8 +93,15 @@ class PublishDocument:
         admitted = self.admit(actor, submission, content, Stage.FINAL, now)
         published = self._publish(actor, submission, admitted, data, now, same=_same)
         if not published.created:  # what was sent before is read again
-            passage, known = admitted.passage, published.document.id
-            self.admit.gate.trace(passage, Act.READ_DOCUMENT, Outcome.DONE, now, target=known)
+            passage, known = admitted.passage, published.document
+            self.admit.gate.trace(
+                passage,
+                Act.READ_DOCUMENT,
+                Outcome.DONE,
+                now,
+                target=known.id,
+                hidden_from=known.hidden_from,
+            )
         return published
 
     def generated(
@@ -153,6 +160,7 @@ class PublishDocument:
             mode=passage.mode,
             rules=passage.answer.rules,
             matrix=passage.answer.matrix,
+            hidden_from=document.hidden_from,
         )
         try:
             held = self.documents.publish(document, replaced, trace)

@@ -178,4 +178,5 @@ def _trace(document: Document, act: Act, outcome: Outcome, now: datetime) -> Tra
         record_id=document.record_id,
         target=document.id,
         structure=document.author_structure,
+        hidden_from=document.hidden_from,
     )
