@@ -28,6 +28,7 @@ COMMANDS = (
     "import_",
     "directory",
     "inbox",
+    "traces",
     "build",
     "deploy",
 )

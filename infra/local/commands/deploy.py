@@ -29,17 +29,17 @@ def run(options: argparse.Namespace) -> int:
     from infra.local import assembly  # noqa: PLC0415
     from infra.local.deploy import Deployment, aws_target  # noqa: PLC0415
 
-    session, account = _account()
-    os.environ.setdefault("CDK_DEFAULT_ACCOUNT", account)
+    session, number = account()
+    os.environ.setdefault("CDK_DEFAULT_ACCOUNT", number)
     os.environ.setdefault("CDK_DEFAULT_REGION", session.region_name)
     missing = _missing(options.stage)
     if missing:
         msg = f"the stage {options.stage} needs {', '.join(missing)} in the environment"
         raise NotDeployable(msg)
     console = stderr()
-    with shown(console, f"Deploying {options.stage} to {account}") as progress:
+    with shown(console, f"Deploying {options.stage} to {number}") as progress:
         stacks = assembly.read(
-            synth(options.stage, ROOT / ".build", progress), account, session.region_name
+            synth(options.stage, ROOT / ".build", progress), number, session.region_name
         )
         deployed = Deployment(aws_target(session), progress).run(stacks, {})
     for stack in deployed:
@@ -48,7 +48,7 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _account() -> tuple[Any, str]:
+def account() -> tuple[Any, str]:
     """The session of the user's own credentials and their account."""
     import boto3  # noqa: PLC0415 - when it is wanted
     from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
@@ -57,7 +57,7 @@ def _account() -> tuple[Any, str]:
         session = boto3.Session()
         if session.get_credentials() is None:
             msg = (
-                "no AWS credentials: dmp deploy goes to an AWS account "
+                "no AWS credentials: a stage in AWS needs those of its account "
                 "(AWS_PROFILE or AWS_ACCESS_KEY_ID); dmp up is the local cloud"
             )
             raise NotDeployable(msg)
