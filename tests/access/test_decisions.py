@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
 from dmp.access import decide, facts
-from dmp.access.decide import EVALUATION_ERROR, NO_DOCUMENT, CedarDecisions
+from dmp.access.decide import EVALUATION_ERROR, NO_DOCUMENT, CedarDecisions, schema_text
 from dmp.access.durations import Durations, load_durations
 from dmp.access.matrix import load_matrix
-from dmp.domain.access import Action
+from dmp.access.parameters import load_parameters
+from dmp.domain.access import (
+    DOCUMENT_ACTIONS,
+    Action,
+    Answer,
+    authorisation_state,
+    is_delegate,
+    is_medecin_traitant,
+)
+from dmp.domain.consents import NO_TEAM, AuthorisationState, Kind
 from dmp.domain.documents import DocumentStatus, Stage, Visibility
 from dmp.domain.records import RecordStatus
 from tests.access import scenes
@@ -18,6 +29,9 @@ from tests.access.cases import CASES
 
 doctor, nurse = scenes.professional(), scenes.professional("60")
 PERMIT_ALL = '// Anything goes.\n@id("anything")\npermit (principal, action, resource);\n'
+BROKEN = PERMIT_ALL + (
+    '@id("broken")\nforbid (principal, action, resource)\nwhen { principal.absent };'
+)
 IN_FORCE = CedarDecisions()
 
 
@@ -75,13 +89,9 @@ def test_an_empty_list_has_no_answers() -> None:
 
 
 def test_a_prohibition_that_cannot_be_evaluated_refuses() -> None:
-    broken = (
-        PERMIT_ALL
-        + '@id("broken")\nforbid (principal, action, resource)\nwhen { principal.absent };'
-    )
     question = scenes.asks(doctor, Action.LIST_DOCUMENTS, scenes.authorised)
     assert CedarDecisions(PERMIT_ALL).decide(question).allowed
-    answer = CedarDecisions(broken).decide(question)
+    answer = CedarDecisions(BROKEN).decide(question)
     assert (answer.allowed, answer.rules) == (False, (EVALUATION_ERROR,))
 
 
@@ -103,9 +113,123 @@ def test_an_engine_that_fails_refuses(monkeypatch) -> None:
     assert not IN_FORCE.visible(question, [scenes.document()])[0].allowed
 
 
-def test_there_is_nothing_to_read_without_a_document() -> None:
-    answer = IN_FORCE.decide(scenes.asks(scenes.person(), Action.READ_DOCUMENT))
+def alarmed(**changes) -> tuple[CedarDecisions, list[str]]:
+    """Decisions whose alarm writes down what it is told."""
+    told: list[str] = []
+    return CedarDecisions(alarm=told.append, **changes), told
+
+
+def test_an_alarm_goes_off_once_for_a_question_that_cannot_be_evaluated() -> None:
+    decisions, told = alarmed(policies=BROKEN)
+    question = scenes.asks(doctor, Action.LIST_DOCUMENTS, scenes.authorised)
+    assert decisions.decide(question).rules == (EVALUATION_ERROR,)
+    answers = decisions.visible(question, documents())
+    assert {(one.allowed, one.rules) for one in answers} == {(False, (EVALUATION_ERROR,))}
+    assert told == ["list-documents", "read-document"]
+
+
+@pytest.mark.parametrize("broken", ["principal", "context"])
+def test_facts_that_cannot_be_told_refuse_and_go_off(broken, monkeypatch) -> None:
+    def fail(*_, **__):
+        raise LookupError(scenes.HOLDER)
+
+    monkeypatch.setattr(facts, broken, fail)
+    decisions, told = alarmed()
+    question = scenes.asks(scenes.person(), Action.READ_HISTORY)
+    assert decisions.decide(question).rules == (EVALUATION_ERROR,)
+    assert (
+        decisions.visible(question, [scenes.document()] * 2)
+        == [Answer(allowed=False, rules=(EVALUATION_ERROR,), matrix=load_matrix().version)] * 2
+    )
+    assert told == ["read-history", "read-history"]
+
+
+def test_an_alarm_that_fails_opens_nothing() -> None:
+    def fail(_: str) -> None:
+        raise OSError
+
+    decisions = CedarDecisions(BROKEN, alarm=fail)
+    question = scenes.asks(doctor, Action.LIST_DOCUMENTS, scenes.authorised)
+    assert decisions.decide(question).rules == (EVALUATION_ERROR,)
+
+
+def test_a_refusal_is_no_alarm() -> None:
+    decisions, told = alarmed()
+    for case in CASES:
+        decisions.decide(case.question)
+    assert told == []
+
+
+@pytest.mark.parametrize("action", sorted(DOCUMENT_ACTIONS))
+def test_there_is_nothing_to_do_without_a_document(action) -> None:
+    answer = IN_FORCE.decide(scenes.asks(scenes.person(), action))
     assert (answer.allowed, answer.rules) == (False, (NO_DOCUMENT,))
+
+
+def test_a_document_of_the_situation_is_the_one_that_is_meant() -> None:
+    question = scenes.asks(scenes.person(), Action.MASK_DOCUMENT)
+    situation = replace(question.situation, document=scenes.document())
+    assert IN_FORCE.decide(replace(question, situation=situation)).allowed
+
+
+def test_a_list_is_asked_for_what_the_question_asks_and_else_for_reading() -> None:
+    mother, secret = scenes.parent(), scenes.marked(Visibility.HIDDEN_FROM_REPRESENTATIVES)
+    gone = scenes.document(status=DocumentStatus.ENTERED_IN_ERROR)
+    for action, expected in (
+        (Action.READ_TRACES, [False, False, True]),
+        (Action.READ_DOCUMENT, [False, False, True]),
+        (Action.KNOW_DOCUMENT, [False, True, True]),
+        (Action.MASK_DOCUMENT, [False, False, True]),
+        (Action.DELETE_DOCUMENT, [False, False, False]),
+    ):
+        question = scenes.asks(mother, action, record=scenes.represented())
+        answers = IN_FORCE.visible(question, [secret, gone, scenes.document()])
+        assert [one.allowed for one in answers] == expected, action
+
+
+def test_every_action_is_a_word_of_the_schema_and_no_other_is() -> None:
+    groups = {"reading", "content", "document", "changes", "traces", "decisions"}
+    declared = re.findall(r"^action\b([^{;]*?)(?: in |\sappliesTo|;)", schema_text(), re.MULTILINE)
+    words = {word for names in declared for word in re.findall(r'"([^"]+)"', names)}
+    assert words == groups | {action.value for action in Action}
+
+
+def test_the_age_of_majority_and_the_term_of_a_team_are_parameters() -> None:
+    told = load_parameters()
+    sooner = CedarDecisions(parameters=replace(told, majority=16, care_team=timedelta(days=7)))
+    mother = scenes.asks(scenes.parent(), Action.LIST_DOCUMENTS, record=scenes.represented())
+    colleague = scenes.asks(doctor, Action.LIST_DOCUMENTS, team=scenes.team)
+    assert [IN_FORCE.decide(one).allowed for one in (mother, colleague)] == [True, True]
+    assert [sooner.decide(one).allowed for one in (mother, colleague)] == [False, False]
+
+
+@pytest.mark.parametrize(
+    ("consents", "team", "state"),
+    [
+        (scenes.nothing, NO_TEAM, AuthorisationState.NONE),
+        (scenes.authorised, NO_TEAM, AuthorisationState.VALID),
+        (scenes.expired, NO_TEAM, AuthorisationState.EXPIRED),
+        (scenes.nothing, scenes.team, AuthorisationState.VALID),
+        (scenes.expired, scenes.team, AuthorisationState.VALID),
+        (scenes.withdrawn, scenes.team, AuthorisationState.NONE),
+        (scenes.blocked, scenes.team, AuthorisationState.FORBIDDEN),
+    ],
+)
+def test_td02_counts_the_care_team_unless_the_patient_objected(consents, team, state) -> None:
+    question = scenes.asks(doctor, Action.FIND_RECORD, consents, team=team)
+    told = load_parameters()
+    assert authorisation_state(question.situation, doctor, scenes.NOW, told) is state
+    software = scenes.system()
+    nobody = authorisation_state(question.situation, software, scenes.NOW, told)
+    assert nobody is AuthorisationState.NONE
+
+
+def test_only_a_doctor_is_medecin_traitant_and_anybody_a_delegate() -> None:
+    both = scenes.decided(Kind.MEDECIN_TRAITANT, Kind.DELEGATE)
+    found = scenes.asks(doctor, Action.FIND_RECORD, both).situation
+    actors = (doctor, nurse, scenes.person())
+    assert [is_medecin_traitant(found, one, scenes.NOW) for one in actors] == [True, False, False]
+    assert [is_delegate(found, one, scenes.NOW) for one in actors] == [True, True, False]
 
 
 def test_who_may_see_a_hidden_document_is_warned_that_others_do_not() -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from importlib.resources import files
+from json import dumps
 from typing import Any
 
 from cedarpy import AuthzResult, Decision, PolicySet, Schema, is_authorized_batch
@@ -75,7 +76,7 @@ class CedarDecisions:
         if question.action in DOCUMENT_ACTIONS:
             document = question.document or question.situation.document
             if document is None:
-                return Answer(allowed=False, rules=(NO_DOCUMENT,), matrix=self._matrix.version)
+                return self._refusal(NO_DOCUMENT)
             return self.visible(question, [document])[0]
         try:
             return self._of_record(question)
@@ -120,7 +121,7 @@ class CedarDecisions:
         distinct = {one: f"signature-{number}" for number, one in enumerate(dict.fromkeys(seen))}
         actor = facts.principal(question.actor)
         contexts = {
-            matrix: facts.context(question, self._parameters, matrix=matrix)
+            matrix: dumps(facts.context(question, self._parameters, matrix=matrix))
             for matrix in {one[0] for one in distinct}
         }
         entities = [facts.lying(name, one, me) for one, name in distinct.items()]
@@ -138,21 +139,30 @@ class CedarDecisions:
         self, action: Action, asked: list[facts.Json], entities: list[facts.Json]
     ) -> list[Answer]:
         results = is_authorized_batch(asked, self._policies, entities, self._schema)
-        return [self._answer(action, result) for result in results]
+        answers = [self._answer(result) for result in results]
+        if any(answer.rules == (EVALUATION_ERROR,) for answer in answers):
+            self._tell(action)
+        return answers
 
-    def _answer(self, action: Action, result: AuthzResult) -> Answer:
+    def _answer(self, result: AuthzResult) -> Answer:
         if result.diagnostics.errors or result.decision is Decision.NoDecision:
-            return self._error(action)
+            return self._refusal(EVALUATION_ERROR)
         named: dict[str, Any] = result.diagnostics.id_annotations_by_reason
         rules = tuple(sorted(named.values())) or (NO_PERMISSION,)
         return Answer(allowed=result.allowed, rules=rules, matrix=self._matrix.version)
 
     def _error(self, action: Action) -> Answer:
-        if self._alarm is not None:
-            # An alarm that fails opens nothing either.
-            with suppress(Exception):
+        self._tell(action)
+        return self._refusal(EVALUATION_ERROR)
+
+    def _refusal(self, rule: str) -> Answer:
+        return Answer(allowed=False, rules=(rule,), matrix=self._matrix.version)
+
+    def _tell(self, action: Action) -> None:
+        # An alarm that fails opens nothing either.
+        with suppress(Exception):
+            if self._alarm is not None:
                 self._alarm(action.value)
-        return Answer(allowed=False, rules=(EVALUATION_ERROR,), matrix=self._matrix.version)
 
 
 def _warned(answer: Answer, seen: facts.Signature) -> Answer:

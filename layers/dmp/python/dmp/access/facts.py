@@ -136,8 +136,8 @@ def context(question: Question, parameters: Parameters, *, matrix: bool) -> Json
     return told
 
 
-def request(actor: Json, action: Action, resource: Json, given: Json) -> Json:
-    """One request to the authorizer."""
+def request(actor: Json, action: Action, resource: Json, given: Json | str) -> Json:
+    """One request to the authorizer; a context that several share is given as JSON text."""
     return {
         "principal": actor["uid"],
         "action": {"type": "Action", "id": action.value},
