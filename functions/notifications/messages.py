@@ -27,6 +27,8 @@ class Detail(BaseModel):
     hidden_from_representatives: StrictBool = Field(
         default=False, alias="hiddenFromRepresentatives"
     )
+    shown_to_holder: StrictBool = Field(default=False, alias="shownToHolder")
+    shown_to_representatives: StrictBool = Field(default=False, alias="shownToRepresentatives")
 
 
 class Envelope(BaseModel):
@@ -56,6 +58,8 @@ def fact_of(body: str) -> Fact | None:
         document_id=detail.document_id,
         hidden_from_holder=detail.hidden_from_holder,
         hidden_from_representatives=detail.hidden_from_representatives,
+        shown_to_holder=detail.shown_to_holder,
+        shown_to_representatives=detail.shown_to_representatives,
     )
 
 

@@ -99,16 +99,27 @@ def told(written: Trace) -> list[tuple[str, dict]]:
 def test_a_document_read_in_an_emergency_is_told_twice_with_ids_only():
     written = trace()
     common = {"recordId": RECORD_ID, "traceId": written.id, "actor": DOCTOR, "mode": "break-glass"}
+    post = {"profession": "10", "structure": "510000029"}
     assert told(written) == [
         ("document.accessed.v1", {**common, "documentId": written.target}),
-        ("emergency.accessed.v1", {**common, "act": "document.content"}),
+        ("emergency.accessed.v1", {**common, "act": "document.content", **post}),
     ]
+
+
+SEARCH = {"act": Act.SEARCH_DOCUMENTS, "target": None, "mode": Mode.NORMAL}
+HISTORY = SEARCH | {"act": Act.READ_HISTORY}
 
 
 @pytest.mark.parametrize(
     ("changes", "facts"),
     [
         ({"mode": Mode.NORMAL}, ["document.accessed.v1"]),
+        (SEARCH, ["record.accessed.v1"]),
+        (HISTORY, ["record.accessed.v1"]),
+        (SEARCH | {"actor": "patient#" + "a" * 64}, []),
+        (SEARCH | {"act": Act.READ_CONSENTS}, []),
+        (SEARCH | {"outcome": Outcome.REFUSED}, []),
+        (SEARCH | {"record_id": None}, []),
         ({"act": Act.SEARCH_DOCUMENTS, "target": None}, ["emergency.accessed.v1"]),
         (
             {"act": Act.READ_HISTORY, "target": None, "mode": Mode.CENTRE_15},
@@ -122,6 +133,12 @@ def test_a_document_read_in_an_emergency_is_told_twice_with_ids_only():
 )
 def test_what_the_journal_tells(changes, facts):
     assert [kind for kind, _ in told(trace(**changes))] == facts
+
+
+def test_every_fact_about_a_hidden_document_says_from_whom():
+    flags = {"hiddenFromHolder": True, "hiddenFromRepresentatives": True}
+    for _, detail in told(trace(hidden_from=("holder", "representatives"))):
+        assert flags.items() <= detail.items()
 
 
 def test_the_same_trace_is_the_same_fact():

@@ -37,7 +37,8 @@ PARENTS = Traits("PAT-TROIS", ("CAMILLE",), date(1979, 6, 15), "female", "51215"
 
 
 def fact(subject=Subject.DOCUMENT_PUBLISHED, actor: str | None = DOCTOR, **more) -> Fact:
-    return Fact(EVENT_ID, subject, more.pop("record_id", RECORD.id), NOW, actor, **more)
+    record_id, event_id = more.pop("record_id", RECORD.id), more.pop("event_id", EVENT_ID)
+    return Fact(event_id, subject, record_id, NOW, actor, **more)
 
 
 def representative(

@@ -351,6 +351,13 @@ def test_the_trace_of_telling_of_a_document_names_it_so_that_who_may_not_know_of
     assert house.notices.traces[0].target == f"{RECORD.id}.01jd"
 
 
+def test_the_trace_of_telling_of_a_secret_document_is_never_shown_to_representatives() -> None:
+    house = House()
+    house.tell(fact(hidden_from_representatives=True))
+    house.tell(fact(event_id="01jd2"))
+    assert [trace.hidden_from for trace in house.notices.traces] == [("representatives",), ()]
+
+
 def test_a_provider_that_is_down_gives_the_fact_back_and_a_later_try_sends_it() -> None:
     house = House()
     house.messengers.down = {"email"}
@@ -555,6 +562,8 @@ def test_a_fact_is_read_from_the_bus_s_envelope() -> None:
     assert fact_of(event(author=DOCTOR)) == fact()
     hidden = event(actor=DOCTOR, documentId="x.y", hiddenFromHolder=True, mode="normal")
     assert fact_of(hidden) == fact(document_id="x.y", hidden_from_holder=True)
+    shown = event(actor=DOCTOR, shownToHolder=True, shownToRepresentatives=True)
+    assert fact_of(shown) == fact(shown_to_holder=True, shown_to_representatives=True)
     secret = event("emergency.accessed.v1", actor=DOCTOR, hiddenFromRepresentatives=True)
     assert fact_of(secret) == fact(Subject.EMERGENCY_ACCESSED, hidden_from_representatives=True)
 

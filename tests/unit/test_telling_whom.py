@@ -89,6 +89,13 @@ TABLE = [
     # Of several representatives it is not known which one it was.
     (PUBLISHED, BY_REPRESENTATIVE, "", ("h", "h", "G", "h", "hmf", "M", "h")),
     (PUBLISHED, FEEDER, "", NOTHING),
+    # Shown (H to the holder, R to representatives) only now: to who was not told before.
+    (PUBLISHED, DOCTOR, "H", EVERYBODY),
+    (PUBLISHED, DOCTOR, "rH", NOT_THEIRS),
+    (PUBLISHED, DOCTOR, "R", ("", "g", "g", "h", "hmf", "m", "")),
+    (PUBLISHED, DOCTOR, "hR", NOTHING),
+    (PUBLISHED, DOCTOR, "HR", EVERYBODY),
+    (PUBLISHED, BY_HOLDER, "R", ("", "g", "g", "", "mf", "m", "")),
     (ACCESSED, DOCTOR, "", EVERYBODY),
     (ACCESSED, DOCTOR, "h", NOTHING),
     (ACCESSED, DOCTOR, "r", NOT_THEIRS),
@@ -145,6 +152,8 @@ def test_who_is_told(subject, actor, hidden, family_name, told) -> None:
         mode=mode,
         hidden_from_holder="h" in hidden,
         hidden_from_representatives="r" in hidden,
+        shown_to_holder="H" in hidden,
+        shown_to_representatives="R" in hidden,
     )
     written, house = told_of(whole, FAMILIES[family_name])
     assert written == "".join(sorted(told))
@@ -154,7 +163,7 @@ def test_who_is_told(subject, actor, hidden, family_name, told) -> None:
 def test_the_table_has_every_fact_and_every_hiding_of_a_document() -> None:
     assert {row[0] for row in TABLE} == set(Subject)
     for subject in (PUBLISHED, ACCESSED, URGENT):
-        assert {row[2] for row in TABLE if row[0] is subject} == {"", "h", "r", "hr"}
+        assert {row[2] for row in TABLE if row[0] is subject} >= {"", "h", "r", "hr"}
 
 
 # -- the end of a representation -------------------------------------------------------------------
@@ -238,6 +247,8 @@ FACTS = st.builds(
     mode=st.sampled_from(Mode),
     hidden_from_holder=st.booleans(),
     hidden_from_representatives=st.booleans(),
+    shown_to_holder=st.sampled_from([False, False, True]),
+    shown_to_representatives=st.sampled_from([False, False, True]),
 )
 PREFERENCES = st.builds(
     Preferences,

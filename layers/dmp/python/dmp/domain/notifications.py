@@ -85,7 +85,8 @@ class AddressRefused(DmpError):
 class Fact:
     """One fact of the bus. `actor` is the key of who did it, when the fact says so
     (`professional#8…`, `patient#<hash>`); `mode` how an access was asked for; `document_id` the
-    document it is about, and the two flags from whom that document is hidden."""
+    document it is about; the flags say from whom that document is hidden, and to whom, of one
+    published before, it is shown only now."""
 
     event_id: str
     subject: Subject
@@ -96,6 +97,8 @@ class Fact:
     document_id: str | None = None
     hidden_from_holder: bool = False
     hidden_from_representatives: bool = False
+    shown_to_holder: bool = False
+    shown_to_representatives: bool = False
 
     @property
     def occasion(self) -> str:
@@ -229,10 +232,13 @@ def _representatives_told(
     fact: Fact, record: Record, representatives: Sequence[Representative]
 ) -> tuple[Representative, ...]:
     """Never of what is hidden from them, or from the holder in whose name they act; an emergency
-    is one whichever document was opened in it. Not of what the only one of them did."""
+    is one whichever document was opened in it. Not of what the only one of them did. What was
+    hidden from the holder was from them too, and is shown to both."""
     emergency = fact.subject is Subject.EMERGENCY_ACCESSED
     if fact.hidden_from_representatives or (fact.hidden_from_holder and not emergency):
         return ()
+    if fact.shown_to_holder or fact.shown_to_representatives:
+        return tuple(representatives)
     if fact.subject is Subject.MAJORITY_APPROACHING:
         return tuple(one for one in representatives if one.basis is Basis.PARENTAL_AUTHORITY)
     if fact.subject is Subject.DOCUMENT_PUBLISHED and len(representatives) == 1:
@@ -259,6 +265,8 @@ def _holders_contact(
     if fact.subject is Subject.DOCUMENT_PUBLISHED and _by_holder(fact, record):
         return None
     if fact.hidden_from_representatives and minor:
+        return None
+    if fact.shown_to_representatives and not (fact.shown_to_holder or minor):
         return None
     others = representatives if fact.hidden_from_representatives else told
     taken = {way.address for one in others for way in known_ways(one.contact)}

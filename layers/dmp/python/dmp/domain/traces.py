@@ -51,9 +51,10 @@ ABOUT_A_DOCUMENT = frozenset(
         Act.READ_CONTENT,
         Act.IMPORT_HISTORY,
         Act.CHANGE_DOCUMENT,
+        Act.NOTIFY,
     }
 )
-"""The acts whose target is a document."""
+"""The acts whose target is a document; of telling people, where it was about one."""
 
 
 class Outcome(StrEnum):

@@ -146,4 +146,5 @@ def _trace(notice: Notice, now: datetime, reason: str | None = None) -> Trace:
         record_id=notice.fact.record_id,
         target=notice.recipient.name if professional else notice.fact.about,
         reason=reason,
+        hidden_from=("representatives",) if notice.fact.hidden_from_representatives else (),
     )
