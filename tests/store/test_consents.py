@@ -47,8 +47,9 @@ from functions.consents import app as consents
 from functions.consents import wiring
 from functions.consents.stream import facts_of
 from functions.documents import app as documents
+from infra.cdk import catalogue
 from tests.access.scenes import ME, NOW, OTHER, RECORD_ID, STRANGER, agent, person, professional
-from tests.support.aws import JOURNAL, account
+from tests.support.aws import INDEXES, JOURNAL, account
 from tests.support.consents import body, without_actor
 from tests.support.gateway import ask
 from tests.support.people import opening, somebody
@@ -255,6 +256,11 @@ def test_where_nobody_knows_the_structure_there_is_no_team(dynamodb, store):
 
 
 # -- the records open to one professional --------------------------------------------------------
+
+
+def test_the_index_is_the_one_that_is_deployed():
+    """Otherwise the pages below prove nothing about a stage."""
+    assert catalogue.TABLES["consents"].indexes == INDEXES["consents"]
 
 
 def granted(store, at, kind=Kind.AUTHORISATION, **changes) -> str:
