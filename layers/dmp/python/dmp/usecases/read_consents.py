@@ -80,10 +80,12 @@ class ReadConsents:
             passage = self._passage(actor, question.record_id, now)
         except NotFound:
             return NOTHING
-        if not passage.answer.allowed:
+        seen = list(self._seen(passage)) if passage.answer.allowed else []
+        if not passage.answer.allowed or (isinstance(actor, Professional) and not seen):
+            # Of whom nothing was decided: they learn nothing, and their trace says as much.
             self.gate.trace(passage, Act.READ_CONSENTS, Outcome.REFUSED, now)
             return NOTHING
-        found = [consent for consent in self._seen(passage) if question.matches(consent)]
+        found = [consent for consent in seen if question.matches(consent)]
         found.sort(key=_place, reverse=True)
         after = question.after
         rest = [one for one in found if after is None or _place(one) < after]
