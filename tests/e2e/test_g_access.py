@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.client import NURSE, Dmp, consent_of, pdf, reference, rpps
-from tests.support.people import Someone, somebody
+from tests.support.people import Someone, opening, somebody
 
 FHIR = "/fhir/DocumentReference"
 CONSENT, TRACES = "/fhir/Consent", "/fhir/AuditEvent"
@@ -65,11 +65,12 @@ def publish(dmp: Dmp, record: str, *codes: str, rank: int = 2, **changes: Any) -
 
 
 def listed(dmp: Dmp, bearer: str, record: str) -> list[str]:
-    found = dmp.get(FHIR, bearer, params={"patient": record, "status": "current", "_count": "100"})
+    """The reports that the caller finds: what the insurer brings comes when it comes."""
+    query = {"patient": record, "status": "current", "type": "http://loinc.org|11488-4"}
+    found = dmp.get(FHIR, bearer, params=query)
     assert found.status_code == 200, found.text
-    matches = [
-        e["resource"] for e in found.json().get("entry", []) if e["search"]["mode"] == "match"
-    ]
+    matches = [one["resource"] for one in found.json().get("entry", [])]
+    matches = [one for one in matches if one["resourceType"] == "DocumentReference"]
     assert found.json()["total"] == len(matches)
     return [one["id"] for one in matches]
 
@@ -115,13 +116,18 @@ def test_an_authorisation_opens_and_its_revocation_closes_at_the_next_request(dm
     assert authorisation(dmp, reader, person) == "NON_EXISTE"
 
 
-def test_an_authorisation_ends_by_itself(dmp, record, person):
-    body = consent_of(record, "authorisation", 302)
+def test_an_authorisation_ends_by_itself(dmp, record, person, eventually):
+    document, reader = publish(dmp, record), doctor(dmp, 302)
+    body, now = consent_of(record, "authorisation", 302), datetime.now(UTC)
     body["provision"]["period"] = {
-        "start": (datetime.now(UTC) - timedelta(days=9)).isoformat(timespec="seconds"),
-        "end": (datetime.now(UTC) + timedelta(seconds=1)).isoformat(timespec="seconds"),
+        "start": (now - timedelta(days=9)).isoformat(timespec="seconds"),
+        "end": (now + timedelta(seconds=8)).isoformat(timespec="seconds"),
     }
-    assert dmp.post(CONSENT, dmp.holder(person), json=body).status_code in {201, 422}
+    given = dmp.post(CONSENT, dmp.holder(person), json=body)
+    assert given.status_code == 201, given.text
+    assert dmp.get(f"{FHIR}/{document}", reader).status_code == 200
+    assert eventually(lambda: authorisation(dmp, reader, person) == "EXPIRE")
+    assert dmp.get(f"{FHIR}/{document}", reader).status_code == 404
 
 
 def test_a_block_is_lifted_by_the_holder_and_nobody_else(dmp, record, person):
@@ -351,13 +357,10 @@ def test_a_representative_acts_for_a_minor_and_does_not_see_secret_care(dmp, eve
     assert again.status_code == 422, again.text
 
 
-def test_parental_authority_ends_with_minority(dmp):
-    grown, parent = somebody(year=TODAY.year - 20), somebody()
-    told = {"traits": parent.traits, "basis": "parental-authority"}
-    body = {"representatives": [told]}
-    from tests.support.people import opening  # noqa: PLC0415
-
-    refused = dmp.post("/enrolment/records", dmp.pharmacist(), json=opening(grown, **body))
+def test_nobody_has_parental_authority_over_an_adult(dmp):
+    told = {"traits": somebody().traits, "basis": "parental-authority"}
+    grown = opening(somebody(year=TODAY.year - 20), representatives=[told])
+    refused = dmp.post("/enrolment/records", dmp.pharmacist(), json=grown)
     assert refused.status_code == 422, refused.text
 
 

@@ -94,7 +94,7 @@ def tamperer(dmp: Dmp, eventually) -> Tamperer:
     record = dmp.open()
     for _ in range(2):
         dmp.get(f"/enrolment/records/{record}", dmp.pharmacist())
-    dmp.get(f"/fhir/DocumentReference?patient={record}", dmp.doctor(31))
+    dmp.get(f"/fhir/DocumentReference?patient={record}&status=current", dmp.doctor(31))
     made = Tamperer(dmp, record)
     assert eventually(made.collected)
     assert made.about_the_record() == set()
