@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
@@ -30,6 +31,17 @@ _PATIENCE: dict[str, Any] = {"max_pool_connections": 16}
 
 class TracesError(Exception):
     """The journal can't be looked at as asked; the message says why."""
+
+
+@contextmanager
+def _told_by_aws() -> Iterator[None]:
+    """A refusal of AWS in a sentence."""
+    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - when it is wanted
+
+    try:
+        yield
+    except (BotoCoreError, ClientError) as error:
+        raise TracesError(str(error)) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +68,17 @@ class Journal:
 
     @classmethod
     def _found(cls, client: Callable[[str], Any], stage: str) -> Journal:
-        (data,) = client("cloudformation").describe_stacks(StackName=f"dmp-{stage}-data")["Stacks"]
+        with _told_by_aws():
+            told = client("cloudformation").describe_stacks(StackName=f"dmp-{stage}-data")
+        (data,) = told["Stacks"]
         return cls(client, stage, {one["OutputKey"]: one["OutputValue"] for one in data["Outputs"]})
 
     def keys(self) -> list[dict[str, str]]:
         """The public key of the seal, as a JWK."""
         from dmp.store.signing import SigningKey  # noqa: PLC0415 - after the product is importable
 
-        return [SigningKey(self.client("kms"), self.outputs["KeySigning"]).public_jwk()]
+        with _told_by_aws():
+            return [SigningKey(self.client("kms"), self.outputs["KeySigning"]).public_jwk()]
 
     def verify(
         self,
@@ -89,19 +104,21 @@ class Journal:
             Entries(self.client("dynamodb"), marks),
             verifier(self.keys() if keys is None else keys),
         )
-        return look(datetime.now(UTC), since, record, noted)
+        with _told_by_aws():
+            return look(datetime.now(UTC), since, record, noted)
 
     def seal(self) -> list[int]:
         """Call the sealer now, instead of within the hour; the numbers of its segments."""
-        answer = self.client("lambda").invoke(FunctionName=f"dmp-{self.stage}-traces-seal")
-        told = json.loads(answer["Payload"].read())
+        with _told_by_aws():
+            answer = self.client("lambda").invoke(FunctionName=f"dmp-{self.stage}-traces-seal")
+            told = json.loads(answer["Payload"].read())
         if "FunctionError" in answer:
             raise TracesError(f"the sealer failed: {told.get('errorType', 'no reason given')}")
         return list(told["segments"])
 
 
 def verify_report(path: Path, keys: Sequence[Mapping[str, Any]]) -> bool:
-    """Whether a signed access report (`GET /fhir/AuditEvent/$access-report`) is as the service signed it.
+    """Whether a signed report (`GET /fhir/AuditEvent/$access-report`) is as the service signed it.
 
     Raises TracesError when the file holds none.
     """

@@ -75,6 +75,7 @@ class FakeService:
 
     lets_in: tuple[str, ...] = ()
     silent: bool = False
+    tampered: str = ""
     records: dict[str, dict] = field(default_factory=dict)
     documents: dict[str, dict] = field(default_factory=dict)
     contents: dict[str, bytes] = field(default_factory=dict)
@@ -100,6 +101,12 @@ class FakeService:
 
     def inbox(self):
         return [] if self.silent else self.messages
+
+    def seal_traces(self):
+        return [1]
+
+    def verify_traces(self):
+        return {"ok": not self.tampered, "counted": self.tampered, "entries": 9, "pending": 2}
 
     # -- HTTP
 
@@ -241,7 +248,7 @@ def play(monkeypatch):
 def test_a_service_that_keeps_the_rules_passes_every_step(play) -> None:
     code, told = play(FakeService())
     assert (code, told.count("✗"), told.count("–  ")) == (0, 0, 0), told
-    assert told.count("✓") == 24
+    assert told.count("✓") == 26
 
 
 def test_played_again_it_finds_what_is_there_and_says_so(play) -> None:
@@ -288,6 +295,12 @@ def test_a_message_that_names_somebody_fails_the_demonstration(play) -> None:
     code, told = play(FakeService(messages=[{"channel": "email", "text": "Chère Mme PAT-TROIS"}]))
     assert code == 1
     assert "a message names" in told
+
+
+def test_a_journal_that_is_not_as_it_was_written_fails_the_demonstration(play) -> None:
+    code, told = play(FakeService(tampered="2 changed, 1 missing"))
+    assert code == 1
+    assert "2 changed, 1 missing (dmp traces verify names them)" in told
 
 
 def test_what_needs_a_failed_step_is_not_tried(play) -> None:

@@ -57,8 +57,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - when it is wanted
-
     from infra.local.commands.deploy import NotDeployable  # noqa: PLC0415
 
     try:
@@ -66,7 +64,7 @@ def run(options: argparse.Namespace) -> int:
         if options.report:
             return _report(options, keys)
         return _verify(options, keys)
-    except (TracesError, HomeError, NotDeployable, BotoCoreError, ClientError) as error:
+    except (TracesError, HomeError, NotDeployable) as error:
         print(f"dmp traces verify: {error}", file=sys.stderr)
         return USAGE
 

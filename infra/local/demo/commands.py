@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from infra.local import directory, extracts, inbox, tokens
+from infra.local import directory, extracts, inbox, tokens, traces
 from infra.local.demo.story import Unexpected
 
 if TYPE_CHECKING:
@@ -36,6 +36,15 @@ class UserCommands:
 
     def inbox(self) -> list[dict[str, Any]]:
         return inbox.messages(self.stack)
+
+    def seal_traces(self) -> list[int]:
+        with _said(traces.TracesError):
+            return traces.Journal.local(self.stack).seal()
+
+    def verify_traces(self) -> Mapping[str, Any]:
+        with _said(traces.TracesError):
+            report, seconds = traces.timed(traces.Journal.local(self.stack).verify)
+        return {**traces.as_json(report, seconds), "counted": traces.counted(report.findings)}
 
 
 @contextmanager

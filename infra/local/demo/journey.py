@@ -42,6 +42,12 @@ class Commands(Protocol):
     def import_extract(self, path: Path) -> Mapping[str, Any]:
         """`dmp import PATH --wait --json`"""
 
+    def seal_traces(self) -> list[int]:
+        """Call the sealer; the numbers of the segments that it added."""
+
+    def verify_traces(self) -> Mapping[str, Any]:
+        """What `dmp traces verify --json` prints, and the findings counted in words."""
+
     def inbox(self) -> list[dict[str, Any]]:
         """`dmp inbox --json`"""
 
@@ -327,6 +333,23 @@ class Journey:
             raise Unexpected(f"a message names {', '.join(told)}")
         new = (counts - known).total()
         return f"{counts['email']} e-mails, {counts['sms']} SMS ({new} new); none names anybody"
+
+    # -- what was written about it
+
+    def seal_traces(self) -> str:
+        """The hour is closed now, instead of within the hour."""
+        added = self.commands.seal_traces()
+        return f"segment {added[-1]}, chained and signed" if added else "sealed this moment"
+
+    def verify_traces(self) -> str:
+        """The journal against its seal, with every mark."""
+        told = self.commands.verify_traces()
+        if not told["ok"]:
+            raise Unexpected(f"{told['counted']} (dmp traces verify names them)")
+        if not told["entries"]:
+            raise Unexpected("nothing was written")
+        waiting = f", {told['pending']} not collected yet" if told["pending"] else ""
+        return f"{told['entries']} entries, none changed, missing or added{waiting}"
 
     def counted(self) -> Counter[str]:
         """How many messages the inbox holds, by channel (`email`, `sms`)."""

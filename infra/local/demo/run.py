@@ -117,6 +117,10 @@ def _tell(
     story.chapter("What the holders were told")
     story.step("E-mails and SMS went out", lambda: journey.read_inbox(known, cast))
 
+    story.chapter("What was written about it")
+    story.step("The journal of accesses is sealed", journey.seal_traces)
+    story.step("It is as it was written", journey.verify_traces)
+
 
 def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]
