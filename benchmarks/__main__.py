@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 
-from benchmarks import calls, imports, over_http
+from benchmarks import calls, decisions, imports, over_http
 from benchmarks.table import show
 from tests.e2e.client import Dmp
 from tests.support.local_stack import own_cloud
@@ -20,12 +20,18 @@ RESULTS = Path(__file__).with_name("results.json")
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--only", choices=("imports", "calls", "http"))
+    parser.add_argument("--only", choices=("imports", "decisions", "calls", "http"))
     only = parser.parse_args().only
     results: dict[str, Any] = {"python": platform.python_version(), "machine": platform.machine()}
     if only in (None, "imports"):
         results["imports"] = imports.measure()
         show("Import of each function against boto3.client + pydantic", results["imports"])
+    if only in (None, "decisions"):
+        results["decisions"], results["consent"] = decisions.measure(), calls.of_consent()
+        results["aims"] = decisions.judged(results["decisions"], results["consent"])
+        show("Decisions in process against raw cedarpy, processor time", results["decisions"])
+        show("AWS calls of a read, and of the stores alone", results["consent"])
+        show("Aims", results["aims"])
     if only in (None, "calls"):
         results["calls"] = calls.measure()
         show("AWS calls of each operation, in sequence (stores on moto)", results["calls"])

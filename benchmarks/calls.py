@@ -10,13 +10,20 @@ import importlib
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import date, timedelta
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import boto3
 
+from dmp import composition
 from dmp.domain.actors import Actor, Professional, Structure
+from dmp.domain.traces import Act, Outcome, trace_of
+from dmp.edge.settings import settings
+from dmp.store.aws import client
+from dmp.store.documents import Documents
+from dmp.store.vault import Vault
 from tests.e2e.client import FINESS, consent_of, pdf, reference, rpps
 from tests.support.aws import account
 from tests.support.extracts import KEY, Importing, csv_of, service
@@ -106,12 +113,52 @@ def _import_history(record: str) -> None:
         raise RuntimeError(run.ended)
 
 
-def measure() -> list[dict[str, Any]]:
-    """One row per operation: how many calls, how many bytes of request, which calls.
+@dataclass(frozen=True)
+class Scene:
+    """A record with twenty documents that a doctor may read, and what is done in it."""
 
-    Every operation is done once before it is counted, on something else, so that connections,
-    secret, policies and extracts' index are warm.
-    """
+    counter: Counter
+    record: str
+    held: list[str]
+    open_one: Callable[..., str]
+    publish: Callable[[str], str]
+
+    def reads(self) -> dict[str, Callable[[], object]]:
+        documents = importlib.import_module("functions.documents.app").app
+        search = f"{FHIR}?patient={self.record}&status=current&_count=20"
+        one = self.held[0]
+        return {
+            "list of 20": lambda: _done(ask(documents, "GET", search, DOCTOR)),
+            "read": lambda: _done(ask(documents, "GET", f"{FHIR}/{one}", DOCTOR)),
+            "bytes": lambda: _done(ask(documents, "GET", f"/fhir/Binary/{one}", DOCTOR)),
+        }
+
+    def bare_reads(self) -> dict[str, Callable[[], object]]:
+        """The same by the stores alone: what would be asked of AWS if everybody might read all."""
+        told, traces = settings(), composition.traces()
+        documents = Documents(client("dynamodb"), told.table("documents"), composition.journal())
+        vault = Vault(client("s3"), told.bucket("vault"), told.key("clinical"))
+        one = self.held[0]
+
+        def traced(read: Callable[[], object]) -> Callable[[], object]:
+            def both() -> object:
+                now = datetime.now(UTC)
+                told = trace_of(DOCTOR, Act.READ_DOCUMENT, Outcome.DONE, now, record_id=self.record)
+                found = read()
+                traces.write(told)
+                return found
+
+            return both
+
+        return {
+            "list of 20": traced(lambda: list(documents.of_record(self.record))),
+            "read": traced(lambda: documents.of(one)),
+            "bytes": traced(lambda: vault.bytes(documents.of(one).content.key)),
+        }
+
+
+@contextmanager
+def _scene() -> Iterator[Scene]:
     with _counting() as counter:
         accounts = importlib.import_module("functions.accounts.app").app
         documents = importlib.import_module("functions.documents.app").app
@@ -129,19 +176,47 @@ def measure() -> list[dict[str, Any]]:
         own = consent_of(record, "authorisation", 2)
         _done(ask(consents, "POST", "/fhir/Consent", DOCTOR, own))
         held = [publish(record) for _ in range(20)]
-        search = f"{FHIR}?patient={record}&status=current&_count=20"
+        yield Scene(counter, record, held, open_one, publish)
+
+
+def measure() -> list[dict[str, Any]]:
+    """One row per operation: how many calls, how many bytes of request, which calls.
+
+    Every operation is done once before it is counted, on something else, so that connections,
+    secret, policies and extracts' index are warm.
+    """
+    with _scene() as scene:
         someone, another = somebody(), somebody()
         _deliver(someone)
-        filled = open_one(someone)
-        _import_history(open_one(another))
+        filled = scene.open_one(someone)
+        _import_history(scene.open_one(another))
         operations: dict[str, Callable[[], object]] = {
-            "open": open_one,
-            "publish": lambda: publish(record),
-            "list of 20": lambda: _done(ask(documents, "GET", search, DOCTOR)),
-            "read": lambda: _done(ask(documents, "GET", f"{FHIR}/{held[0]}", DOCTOR)),
-            "bytes": lambda: _done(ask(documents, "GET", f"/fhir/Binary/{held[0]}", DOCTOR)),
+            "open": scene.open_one,
+            "publish": lambda: scene.publish(scene.record),
+            **scene.reads(),
         }
         for warm in operations.values():
             warm()
         operations["import of one history"] = lambda: _import_history(filled)
-        return [{"operation": name, **counter.of(run)} for name, run in operations.items()]
+        return [{"operation": name, **scene.counter.of(run)} for name, run in operations.items()]
+
+
+def of_consent() -> list[dict[str, Any]]:
+    """One row per read: its calls, those of the stores alone with the trace, and the difference,
+    which is what record, consents and settings cost."""
+    with _scene() as scene:
+        reads, bare = scene.reads(), scene.bare_reads()
+        for warm in (*reads.values(), *bare.values()):
+            warm()
+        rows = []
+        for name, read in reads.items():
+            whole, alone = scene.counter.of(read)["calls"], scene.counter.of(bare[name])["calls"]
+            rows.append(
+                {
+                    "operation": name,
+                    "calls": whole,
+                    "without_consent": alone,
+                    "added_by_consent": whole - alone,
+                }
+            )
+        return rows

@@ -19,4 +19,4 @@ def show(title: str, rows: Sequence[dict[str, Any]]) -> None:
     Console(width=120).print(table)
 
 
-_TEXT = {"function", "operation", "calls_in_order"}
+_TEXT = {"function", "operation", "calls_in_order", "decision", "aim"}

@@ -103,6 +103,37 @@ def test_facts_that_the_schema_does_not_know_refuse(question, monkeypatch) -> No
     assert (answer.allowed, answer.rules) == (False, (EVALUATION_ERROR,))
 
 
+@pytest.mark.parametrize("name", ["principal", "lying"])
+def test_entities_that_the_schema_does_not_know_refuse(name, monkeypatch) -> None:
+    plain = getattr(facts, name)
+
+    def strange(*told, **more):
+        entity = plain(*told, **more)
+        return {**entity, "attrs": {**entity["attrs"], "surprise": True}}
+
+    question = scenes.asks(doctor, Action.READ_DOCUMENT, document=scenes.document())
+    decisions = CedarDecisions(PERMIT_ALL)
+    assert decisions.decide(question).allowed
+    monkeypatch.setattr(facts, name, strange)
+    for answer in (decisions.decide(question), *decisions.visible(question, [scenes.document()])):
+        assert (answer.allowed, answer.rules) == (False, (EVALUATION_ERROR,))
+
+
+def test_what_is_kept_of_one_actor_answers_nobody_else() -> None:
+    decisions = CedarDecisions()
+    mine = scenes.by(doctor)
+    actors = [doctor, scenes.professional(id=scenes.OTHER), nurse, scenes.person(), doctor]
+    told = [
+        decisions.decide(scenes.asks(actor, Action.READ_DOCUMENT, document=mine)).rules
+        for actor in actors
+    ]
+    assert told == [
+        CedarDecisions().decide(scenes.asks(actor, Action.READ_DOCUMENT, document=mine)).rules
+        for actor in actors
+    ]
+    assert told[0] != told[1]
+
+
 def test_an_engine_that_fails_refuses(monkeypatch) -> None:
     def fail(*_):
         raise RuntimeError("no engine")

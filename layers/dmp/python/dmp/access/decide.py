@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import lru_cache, partial
 from importlib.resources import files
 from json import dumps
 from typing import Any
 
-from cedarpy import AuthzResult, Decision, PolicySet, Schema, is_authorized_batch
+from cedarpy import AuthzResult, Decision, Entities, PolicySet, Schema, is_authorized_batch
 
 from dmp.access import facts
 from dmp.access.matrix import Matrix, load_matrix
@@ -31,6 +32,9 @@ NO_PERMISSION = "no-permission"
 
 NO_DOCUMENT = "no-document"
 """The rule id of a refusal about a document that is not there."""
+
+_KEPT = 64
+"""How many sets of entities a process keeps parsed: some kilobytes each."""
 
 _HIDDEN = frozenset(
     {
@@ -70,16 +74,19 @@ class CedarDecisions:
         self._matrix = matrix or load_matrix()
         self._parameters = parameters or load_parameters()
         self._alarm = alarm
+        # Who reads one document reads others: the same entities, parsed and held against the
+        # schema once. What is kept of an actor is their key, as in a trace.
+        self._entities = lru_cache(_KEPT)(partial(Entities.from_json_str, schema=self._schema))
 
     def decide(self, question: Question) -> Answer:
         """The answer to one question; of DOCUMENT_ACTIONS and PUBLISH_DOCUMENT on `document`."""
-        if question.action in DOCUMENT_ACTIONS:
+        try:
+            if question.action not in DOCUMENT_ACTIONS:
+                return self._of_record(question)
             document = question.document or question.situation.document
             if document is None:
                 return self._refusal(NO_DOCUMENT)
-            return self.visible(question, [document])[0]
-        try:
-            return self._of_record(question)
+            return self._of_document(question, document)
         except Exception:  # noqa: BLE001 - whatever keeps the rules from being read refuses
             return self._error(question.action)
 
@@ -107,6 +114,17 @@ class CedarDecisions:
         given = facts.context(question, self._parameters, matrix=opened)
         asked = facts.request(actor, question.action, resource, given)
         return self._answers(question.action, [asked], [actor, resource])[0]
+
+    def _of_document(self, question: Question, document: Document) -> Answer:
+        """As `_of_documents` of one, without what only a list needs."""
+        actor, me = facts.principal(question.actor), key_of(question.actor)
+        kind = document.type_code, document.class_code
+        opened = facts.opened(question.actor, *kind, self._matrix)
+        seen = facts.signature(document, me, opened=opened)
+        entity = facts.lying("signature-0", seen, me)
+        given = facts.context(question, self._parameters, matrix=opened)
+        asked = facts.request(actor, question.action, entity, given)
+        return _warned(self._answers(question.action, [asked], [actor, entity])[0], seen)
 
     def _of_documents(self, question: Question, documents: Sequence[Document]) -> list[Answer]:
         action = question.action if question.action in DOCUMENT_ACTIONS else Action.READ_DOCUMENT
@@ -138,18 +156,20 @@ class CedarDecisions:
     def _answers(
         self, action: Action, asked: list[facts.Json], entities: list[facts.Json]
     ) -> list[Answer]:
-        results = is_authorized_batch(asked, self._policies, entities, self._schema)
+        known = self._entities(dumps(entities))
+        results = is_authorized_batch(asked, self._policies, known, self._schema)
         answers = [self._answer(result) for result in results]
         if any(answer.rules == (EVALUATION_ERROR,) for answer in answers):
             self._tell(action)
         return answers
 
     def _answer(self, result: AuthzResult) -> Answer:
-        if result.diagnostics.errors or result.decision is Decision.NoDecision:
+        decision, found = result.decision, result.diagnostics
+        if found.errors or decision is Decision.NoDecision:
             return self._refusal(EVALUATION_ERROR)
-        named: dict[str, Any] = result.diagnostics.id_annotations_by_reason
+        named: dict[str, Any] = found.id_annotations_by_reason
         rules = tuple(sorted(named.values())) or (NO_PERMISSION,)
-        return Answer(allowed=result.allowed, rules=rules, matrix=self._matrix.version)
+        return Answer(allowed=decision is Decision.Allow, rules=rules, matrix=self._matrix.version)
 
     def _error(self, action: Action) -> Answer:
         self._tell(action)

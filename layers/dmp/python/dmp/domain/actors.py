@@ -121,7 +121,9 @@ def gives_reason(professional: Professional) -> bool:
     Case and accents make no difference; digits, blanks and signs count for nothing. Whether the
     words are true is for people, who follow every emergency up (`domain.emergencies`). *Assumed.*
     """
-    reason = professional.emergency_reason or ""
+    reason = professional.emergency_reason
+    if not reason:
+        return False
     letters = sum(character.isalpha() for character in reason)
     different = set(fold(reason)) - {" "}
     return letters >= LEAST_LETTERS and len(different) >= LEAST_DIFFERENT
