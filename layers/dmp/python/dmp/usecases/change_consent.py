@@ -95,7 +95,10 @@ class ChangeConsent:
         if place is None:
             self.gate.miss(actor, Act.CHANGE_CONSENT, now)
         record_id, kind, professional = place
-        situation = self.gate.situation(actor, record_id, Act.CHANGE_CONSENT, now)
+        situation = self.gate.look(actor, record_id, now)
+        if situation is None:
+            self.consents.about(record_id, professional)  # what a refusal reads too
+            self.gate.miss(actor, Act.CHANGE_CONSENT, now)
         own = actor.id if isinstance(actor, Professional) else None
         for _ in range(ATTEMPTS):
             stood = self.consents.about(record_id, professional)

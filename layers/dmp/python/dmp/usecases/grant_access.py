@@ -124,9 +124,10 @@ class GrantAccess:
         the record to a blocked professional and when others kept changing the same decisions.
         """
         only_people(self.gate, actor, now)
-        situation = self.gate.situation(
-            actor, wish.record_id, Act.CHANGE_CONSENT, now, wish.document
-        )
+        situation = self.gate.look(actor, wish.record_id, now, wish.document)
+        if situation is None:
+            self.consents.about(wish.record_id, wish.professional)  # what a refusal reads too
+            self.gate.miss(actor, Act.CHANGE_CONSENT, now)
         for _ in range(ATTEMPTS):
             stood = self.consents.about(wish.record_id, wish.professional)
             passage = self._allowed(

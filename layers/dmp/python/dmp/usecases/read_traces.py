@@ -13,6 +13,7 @@ being learnt here that could not be learnt elsewhere:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
@@ -158,11 +159,14 @@ class ReadTraces:
             page = self._own(actor, question, now, fits)
             self._trace(actor, act, Outcome.DONE, now, count=len(page.entries))
             return page
-        try:
-            passage = self._passage(actor, question.record_id, act, now)
-        except NotFound:
+        situation = self.gate.look(actor, question.record_id, now)
+        if situation is None:
             # Looked for all the same, so that neither the time nor a next page tells them apart.
-            return TracePage(next=self._own(actor, question, now, fits).next)
+            following = self._own(actor, question, now, fits).next
+            with suppress(NotFound):
+                self.gate.miss(actor, act, now)
+            return TracePage(next=following)
+        passage = self.gate.ask(actor, Action.READ_TRACES, situation, now)
         if passage.answer.allowed:
             page = self._whole(passage, question, now, fits)
             self.gate.trace(passage, act, Outcome.DONE, now, count=len(page.entries))
