@@ -39,23 +39,54 @@ def test_what_could_not_be_told_is_told_once_after_a_redrive(dmp: Dmp, inside: I
     dead_letters = f"{QUEUE}-dead-letters"
     with (
         inside.shown_again_soon(QUEUE, seconds=1),
-        without_the_right(dmp, FUNCTION, "dynamodb:GetItem"),
+        without_the_right(dmp, FUNCTION, "dynamodb:BatchGetItem"),
     ):
         record = dmp.open(somebody(), contact={"email": address})
-        # That of the document too, which the holder would not have been told of by itself.
-        assert eventually(lambda: inside.waiting(QUEUE) == {dead_letters: 2}), inside.waiting()
+        # Not that of the document: the holder is told of the history that it is.
+        assert eventually(lambda: inside.waiting(QUEUE) == {dead_letters: 1}), inside.waiting()
     assert dmp.mail(address) == []
 
-    # As infra/runbooks/notifications-dead-letters.md says.
-    sqs = dmp.stack.client("sqs")
-    queue = sqs.get_queue_url(QueueName=f"dmp-local-{dead_letters}")["QueueUrl"]
-    told = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]
-    sqs.start_message_move_task(SourceArn=told["QueueArn"])
+    redrive(dmp, dead_letters)
 
     assert eventually(lambda: dmp.mail(address))
     assert eventually(lambda: not inside.waiting(QUEUE)), inside.waiting()
     assert len(dmp.mail(address)) == 1
     assert inside.acts(record)["holder.notify"] == 1
+
+
+def test_when_the_provider_would_not_the_trace_says_so_once_and_a_redrive_tells_after_all(
+    dmp: Dmp, inside: Inside, eventually
+):
+    address = "provider@example.test"
+    dead_letters = f"{QUEUE}-dead-letters"
+    with (
+        inside.shown_again_soon(QUEUE, seconds=1),
+        without_the_right(dmp, FUNCTION, "ses:SendEmail"),
+    ):
+        record = dmp.open(somebody(), contact={"email": address})
+        assert eventually(lambda: inside.waiting(QUEUE) == {dead_letters: 1}), inside.waiting()
+    assert notices(inside, record) == [("failed", "provider-unavailable")]
+    redrive(dmp, dead_letters)
+    assert eventually(lambda: len(notices(inside, record)) == 2)
+    assert notices(inside, record)[1] == ("done", None)
+    assert len(dmp.mail(address)) == 1
+
+
+def redrive(dmp: Dmp, dead_letters: str) -> None:
+    """As infra/runbooks/notifications-dead-letters.md says."""
+    sqs = dmp.stack.client("sqs")
+    queue = sqs.get_queue_url(QueueName=f"dmp-local-{dead_letters}")["QueueUrl"]
+    told = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]
+    sqs.start_message_move_task(SourceArn=told["QueueArn"])
+
+
+def notices(inside: Inside, record: str) -> list[tuple[str, str | None]]:
+    """How each notice of a record ended, and why, in order."""
+    return [
+        (one["outcome"]["S"], one["reason"]["S"] if "reason" in one else None)
+        for _, one in sorted(inside.items("traces", record).items())
+        if one["act"]["S"] == "holder.notify"
+    ]
 
 
 def test_a_message_that_nobody_can_read_is_put_aside_and_delays_no_other(

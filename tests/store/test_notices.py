@@ -122,19 +122,40 @@ def test_a_notice_that_nobody_claimed_cannot_be_finished(notices, dynamodb) -> N
     assert items(dynamodb, "traces") == []
 
 
-def test_giving_up_writes_the_trace_and_leaves_the_notice_to_a_later_try(notices, dynamodb) -> None:
+FAILED = replace(TRACE, id="01jd2", outcome=Outcome.FAILED, reason="provider-unavailable")
+
+
+def test_what_a_provider_did_not_take_is_given_back_at_once(notices, dynamodb) -> None:
     notices.claim(NOTICE, NOW)
-    notices.give_up(NOTICE, replace(TRACE, outcome=Outcome.FAILED, reason="provider-unavailable"))
+    notices.give_back(NOTICE, NOW)
+    assert items(dynamodb, "traces") == []
+    assert notices.claim(NOTICE, NOW) is Claim.OURS
+
+
+def test_given_back_for_the_last_time_it_leaves_a_trace_and_may_still_be_sent(
+    notices, dynamodb
+) -> None:
+    notices.claim(NOTICE, NOW)
+    notices.give_back(NOTICE, NOW, FAILED)
     (trace,) = items(dynamodb, "traces")
     assert (trace["outcome"], trace["reason"]) == ("failed", "provider-unavailable")
-    assert notices.claim(NOTICE, NOW + LEASE) is Claim.OURS
+    assert notices.claim(NOTICE, NOW) is Claim.OURS
 
 
-def test_what_went_out_meanwhile_is_not_given_up(notices, dynamodb) -> None:
+def test_a_doubt_leaves_its_trace_and_the_claim_to_whoever_holds_it(notices, dynamodb) -> None:
+    notices.claim(NOTICE, NOW)
+    notices.doubt(NOTICE, FAILED)
+    assert [trace["outcome"] for trace in items(dynamodb, "traces")] == ["failed"]
+    assert notices.claim(NOTICE, NOW) is Claim.HELD
+
+
+def test_of_what_went_out_meanwhile_no_trace_says_that_it_did_not(notices, dynamodb) -> None:
     notices.claim(NOTICE, NOW)
     notices.finish(NOTICE, Ending.SENT, TRACE, NOW)
-    notices.give_up(NOTICE, replace(TRACE, id="01jd2", outcome=Outcome.FAILED))
+    notices.doubt(NOTICE, FAILED)
+    notices.give_back(NOTICE, NOW, FAILED)
     assert [trace["outcome"] for trace in items(dynamodb, "traces")] == ["done"]
+    assert notices.claim(NOTICE, NOW + LEASE) is Claim.DONE
 
 
 def test_a_notice_is_forgotten_after_any_queue_forgot_the_fact(notices, dynamodb) -> None:

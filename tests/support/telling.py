@@ -95,7 +95,12 @@ class FakeNotices:
             self.endings[key_of(notice)] = ending
             self.traces.append(trace)
 
-    def give_up(self, notice: Notice, trace: Trace) -> None:
+    def give_back(self, notice: Notice, now: datetime, trace: Trace | None = None) -> None:
+        if key_of(notice) not in self.endings:
+            self.claimed[key_of(notice)] = now
+            self.traces += [trace] if trace else []
+
+    def doubt(self, notice: Notice, trace: Trace) -> None:
         if key_of(notice) not in self.endings:
             self.traces.append(trace)
 

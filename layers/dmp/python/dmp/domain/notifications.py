@@ -127,6 +127,12 @@ class Fact:
         return self.hidden_from_holder or self.hidden_from_representatives
 
     @property
+    def shown_only_now(self) -> bool:
+        """Whether it is told to those alone who were not told when it was published."""
+        shown = self.shown_to_holder or self.shown_to_representatives
+        return shown and self.subject is Subject.DOCUMENT_PUBLISHED
+
+    @property
     def idle(self) -> bool:
         """Whether nobody is told, whoever the record belongs to.
 
@@ -237,7 +243,7 @@ def _representatives_told(
     emergency = fact.subject is Subject.EMERGENCY_ACCESSED
     if fact.hidden_from_representatives or (fact.hidden_from_holder and not emergency):
         return ()
-    if fact.shown_to_holder or fact.shown_to_representatives:
+    if fact.shown_only_now:
         return tuple(representatives)
     if fact.subject is Subject.MAJORITY_APPROACHING:
         return tuple(one for one in representatives if one.basis is Basis.PARENTAL_AUTHORITY)
@@ -266,7 +272,7 @@ def _holders_contact(
         return None
     if fact.hidden_from_representatives and minor:
         return None
-    if fact.shown_to_representatives and not (fact.shown_to_holder or minor):
+    if fact.shown_only_now and not (fact.shown_to_holder or minor):
         return None
     others = representatives if fact.hidden_from_representatives else told
     taken = {way.address for one in others for way in known_ways(one.contact)}

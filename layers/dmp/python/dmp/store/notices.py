@@ -74,11 +74,24 @@ class Notices:
             if not (error.item and "ending" in error.item):
                 raise
 
-    def give_up(self, notice: Notice, trace: Trace) -> None:
+    def give_back(self, notice: Notice, now: datetime, trace: Trace | None = None) -> None:
+        """The claim ends now, with the trace if there is one."""
+        freed = update(
+            self._table,
+            _key(notice),
+            "SET claimedUntil = :now",
+            "attribute_exists(pk) AND attribute_not_exists(ending)",
+            values_of={":now": _seconds(now)},
+        )
+        self._unless_over([freed], trace)
+
+    def doubt(self, notice: Notice, trace: Trace) -> None:
         """The trace alone, while the notice is not over."""
-        open_still = check(self._table, _key(notice), "attribute_not_exists(ending)")
+        self._unless_over([check(self._table, _key(notice), "attribute_not_exists(ending)")], trace)
+
+    def _unless_over(self, first: list[dict[str, Any]], trace: Trace | None) -> None:
         try:
-            transact(self._dynamodb, [open_still, self._journal.put(trace)])
+            transact(self._dynamodb, first + ([self._journal.put(trace)] if trace else []))
         except ConditionFailed as error:
             if error.index != 0:
                 raise

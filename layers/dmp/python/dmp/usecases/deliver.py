@@ -58,8 +58,12 @@ class Notices(Protocol):
     def finish(self, notice: Notice, ending: Ending, trace: Trace, now: datetime) -> None:
         """The notice is over: that and its trace are written together, or neither."""
 
-    def give_up(self, notice: Notice, trace: Trace) -> None:
-        """Trace that the notice did not go out, unless it did meanwhile; it may still be sent."""
+    def give_back(self, notice: Notice, now: datetime, trace: Trace | None = None) -> None:
+        """The provider did not take our notice: the next attempt need not wait for the claim to
+        lapse. With the trace that says so, if this attempt was the last."""
+
+    def doubt(self, notice: Notice, trace: Trace) -> None:
+        """Trace that nobody knows whether somebody else's notice went out, unless it is over."""
 
 
 class Wording(Protocol):
@@ -109,7 +113,7 @@ class Deliver:
                 return False
             case Claim.HELD:
                 if last:
-                    self.notices.give_up(notice, _trace(notice, now, UNCONFIRMED))
+                    self.notices.doubt(notice, _trace(notice, now, UNCONFIRMED))
                 raise Busy("the notice is being sent")
             case Claim.OURS:
                 pass
@@ -119,8 +123,8 @@ class Deliver:
             self.notices.finish(notice, Ending.REFUSED, _trace(notice, now, REFUSED), now)
             return False
         except Busy:
-            if last:
-                self.notices.give_up(notice, _trace(notice, now, UNAVAILABLE))
+            failed = _trace(notice, now, UNAVAILABLE) if last else None
+            self.notices.give_back(notice, now, failed)
             raise
         self.notices.finish(notice, Ending.SENT, _trace(notice, now), now)
         return True
