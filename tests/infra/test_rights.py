@@ -82,6 +82,8 @@ def test_one_function_per_entry_and_one_per_handler_of_a_task(area):
         ({"kind": "http", "source": "table:accounts"}, "has no source"),
         ({"kind": "http", "handlers": ["one"]}, "only a task"),
         ({"kind": "http", "batch": 5}, "has no batch"),
+        ({"kind": "queue", "source": "queue:uploads", "window": 5}, "has no window"),
+        ({"kind": "stream", "source": "table:traces", "window": 301}, "window"),
         ({"kind": "http", "every": "rate(1 hour)"}, "kind schedule"),
         ({"kind": "schedule", "every": "hourly"}, "no schedule"),
         ({"kind": "stream"}, "needs a source"),
