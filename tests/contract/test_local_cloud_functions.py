@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 
 import pytest
@@ -128,6 +129,54 @@ def test_what_a_failing_function_logged_is_in_its_log(probe_cloud, call):  # noq
     assert "I am busy" in text
     assert "WorkerBusyError" in text
     assert "end-of-invocation" not in text
+
+
+def test_a_metric_in_the_log_is_counted_and_raises_its_alarm(probe_cloud, call):  # noqa: F811
+    cloudwatch = probe_cloud.client("cloudwatch")
+    metric = {
+        "Namespace": "probe",
+        "MetricName": "Strange",
+        "Dimensions": [{"Name": "stage", "Value": "local"}],
+    }
+    for name, threshold in (("few", 3), ("many", 4)):
+        cloudwatch.put_metric_alarm(
+            AlarmName=f"probe-{name}",
+            **metric,
+            Statistic="Sum",
+            Period=300,
+            EvaluationPeriods=1,
+            Threshold=threshold,
+            ComparisonOperator="GreaterThanOrEqualToThreshold",
+            TreatMissingData="notBreaching",
+        )
+    told = {
+        "_aws": {
+            "Timestamp": int(time.time() * 1000),
+            "CloudWatchMetrics": [
+                {
+                    "Namespace": "probe",
+                    "Dimensions": [["stage"]],
+                    "Metrics": [{"Name": "Strange", "Unit": "Count"}],
+                }
+            ],
+        },
+        "stage": "local",
+        "Strange": [1.0, 2.0],
+    }
+    call("Task", print=[json.dumps(told), '{"_aws": "none"}', "a line"])
+    now = datetime.now(UTC)
+    found = cloudwatch.get_metric_statistics(
+        **metric,
+        StartTime=now - timedelta(minutes=10),
+        EndTime=now + timedelta(minutes=1),
+        Period=3600,
+        Statistics=["Sum"],
+    )
+    assert [point["Sum"] for point in found["Datapoints"]] == [3.0]
+    alarms = cloudwatch.describe_alarms(AlarmNamePrefix="probe-")["MetricAlarms"]
+    states = {alarm["AlarmName"]: alarm["StateValue"] for alarm in alarms}
+    assert states["probe-few"] == "ALARM"
+    assert states["probe-many"] != "ALARM"
 
 
 def test_a_function_sees_its_layers_and_the_runtime_but_not_this_machine(call):

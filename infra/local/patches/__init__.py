@@ -19,6 +19,7 @@ from infra.local.patches import (
     interrupted_executions,
     isolation,
     layers,
+    logged_metrics,
     loopback_tls,
     mail_identities,
     pollers,
@@ -56,6 +57,7 @@ def apply(home: Home) -> None:
     isolation.apply(home.runtime)
     layers.apply(UNPACKED_LAYERS)
     workers.apply()
+    logged_metrics.apply()
     distributed_map.apply()
     loopback_tls.apply()
     mail_identities.apply()

@@ -60,6 +60,8 @@ def task(event, _context):
     global calls  # noqa: PLW0603
     calls += 1
     time.sleep(event.get("seconds", 0))
+    for line in event.get("print", ()):
+        print(line)  # noqa: T201 - into the log
     match event.get("raise"):
         case "busy":
             sys.stderr.write("I am busy\n")
