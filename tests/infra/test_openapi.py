@@ -149,6 +149,8 @@ def test_a_body_is_described_in_every_type_that_its_route_takes(operations):
         ("PATCH", "/fhir/Consent/{consent_id}"): {"application/json-patch+json"},
         ("POST", "/fhir/DocumentReference"): fhir,
         ("POST", "/fhir/DocumentReference/$upload"): fhir,
+        ("PATCH", "/fhir/DocumentReference"): {"application/json-patch+json"},
+        ("PATCH", "/fhir/DocumentReference/{id}"): {"application/json-patch+json"},
         ("POST", "/operations/emergencies/{episode_id}/follow-up"): {"application/json"},
         ("PUT", "/notifications/me"): {"application/json"},
         ("PUT", "/notifications/{record_id}/preferences"): {"application/json"},
