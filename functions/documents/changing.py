@@ -15,7 +15,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from dmp.domain.access import Answer
-from dmp.domain.amendments import AT, LABELS, Amendment
+from dmp.domain.amendments import AT, LABELS, Amendment, meaning
 from dmp.domain.documents import Document, DocumentStatus
 from dmp.domain.errors import Fault, Invalid
 from dmp.edge.fhir_documents import ARCHIVED, MOST, kept, resource_of
@@ -62,7 +62,8 @@ def _amendment(
     extensions = after.get("extension", [])
     aside = archived(_read(_extensions, extensions, f"{AT}.extension"))
     result = dict(after)
-    if codes == document.visibility:
+    if meaning(codes) == meaning(document.visibility):
+        codes = document.visibility
         _put(result, "securityLabel", before.get("securityLabel"))
     else:
         _put(result, "securityLabel", _merged(before.get("securityLabel", []), said, labels))

@@ -223,3 +223,45 @@ def test_a_wrong_number_finds_a_fault():
     with pytest.raises(InvalidIns) as refusal:
         house.find(DOCTOR, Ins("279035121518988", TEST), NOW)
     assert [fault.path for fault in refusal.value.faults] == ["identifier.matricule"]
+
+
+# -- what is not there ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_refusal_takes_one_read_one_decision_and_one_trace_whether_or_not_there_is_a_record(
+    there,
+):
+    house = House(record=RECORD if there else None)
+    with pytest.raises(NotFound):
+        house.read(DOCTOR, RECORD.id, NOW)
+    assert house.situations.asked == 1
+    assert len(house.decisions.questions) == 1
+    assert len(house.traces) == 1
+
+
+@pytest.mark.parametrize("actor", [AGENT, HOLDER])
+@pytest.mark.parametrize("there", [True, False])
+def test_whom_td02_is_not_for_waits_as_long_for_a_record_as_for_none(actor, there):
+    house = House(record=replace(RECORD, holder="b" * 64) if there else None)
+    assert house.find(actor, RECORD.ins, NOW) is None
+    assert house.situations.asked == 1
+    assert len(house.decisions.questions) == 1
+    assert len(house.traces) == 1
+
+
+def test_what_is_read_in_the_place_of_nothing_can_be_nobody_s():
+    house = House(allowed=[Action.SEE_RECORD])
+    with pytest.raises(NotFound):
+        house.gate.situation(DOCTOR, None, Act.READ_DOCUMENT, NOW, f"{RECORD.id}.{'0' * 26}")
+    (question,) = house.decisions.questions
+    assert question.situation.record.id == "0" * 26
+    assert house.told() == [(Act.READ_DOCUMENT, Outcome.REFUSED, None)]
+
+
+def test_a_document_that_is_not_there_is_refused_whatever_the_decision_says():
+    house = House(allowed=[Action.READ_DOCUMENT])
+    situation = house.gate.situation(DOCTOR, RECORD.id, Act.READ_DOCUMENT, NOW)
+    passage = house.gate.ask(DOCTOR, Action.READ_DOCUMENT, situation, NOW)
+    assert (passage.answer.allowed, passage.answer.rules) == (False, ("no-document",))
+    assert house.decisions.questions[-1].document is not None

@@ -9,7 +9,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from dmp.domain.access import Action
-from dmp.domain.documents import Document, DocumentStatus, Stage, Visibility
+from dmp.domain.documents import HIDING, Document, DocumentStatus, Stage, Visibility
 from dmp.domain.errors import Fault
 
 AT = "DocumentReference"
@@ -97,6 +97,11 @@ def masked_twice(codes: Collection[Visibility]) -> bool:
 COMBINATION = Fault(
     LABELS, "label-combination", "hidden from professionals and from the patient at once"
 )
+
+
+def meaning(codes: frozenset[Visibility]) -> frozenset[Visibility]:
+    """What codes say, however it is said: N is meant where no confidentiality is said."""
+    return (codes & HIDING) | _grade(codes)
 
 
 def _grade(codes: frozenset[Visibility]) -> frozenset[Visibility]:
