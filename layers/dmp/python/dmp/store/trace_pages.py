@@ -10,23 +10,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from random import uniform
-from time import sleep
 from typing import Any
 
 from dmp.domain.documents import Document
-from dmp.domain.errors import Busy
 from dmp.domain.ids import ulid_of
 from dmp.store.documents import document_key, document_of
-from dmp.store.items import Item, decode, encode
+from dmp.store.items import Item, decode, encode, together
 from dmp.store.traces import PREFIX, Journal, trace_of_item
 from dmp.usecases.read_traces import Logged, Span, Stretch
 
 BY_ACTOR = "by-actor"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NOISE = (1 << 80) - 1
-_ATTEMPTS = 5
-_FIRST_WAIT = 0.05
 
 
 class TracePages:
@@ -107,21 +102,9 @@ class NamedDocuments:
     def these(self, ids: Sequence[str]) -> dict[str, Document]:
         """At most 100 documents in one consistent read; Busy when the table kept giving less than
         asked for."""
-        wanted: dict[str, Any] = {
-            self._table: {
-                "Keys": [encode(document_key(one)) for one in dict.fromkeys(ids)],
-                "ConsistentRead": True,
-            }
-        }
-        found: list[Document] = []
-        for attempt in range(_ATTEMPTS):
-            answer = self._dynamodb.batch_get_item(RequestItems=wanted)
-            found += (document_of(decode(item)) for item in answer["Responses"][self._table])
-            wanted = answer.get("UnprocessedKeys") or {}
-            if not wanted:
-                return {document.id: document for document in found}
-            sleep(uniform(0, _FIRST_WAIT * 2**attempt))  # noqa: S311 - spreads, hides nothing
-        raise Busy
+        keys = [document_key(one) for one in dict.fromkeys(ids)]
+        found = map(document_of, together(self._dynamodb, {self._table: keys}).values())
+        return {document.id: document for document in found}
 
 
 def _ends(span: Span) -> tuple[str, str]:
