@@ -131,16 +131,22 @@ def test_a_month_before_majority_the_bus_is_told_and_neither_who_nor_when_they_w
     (fact,) = reminded(one)
     assert (fact.type, fact.detail) == (
         "majority.approaching.v1",
-        {"recordId": one.id, "days": 30},
+        {"recordId": one.id},
     )
-    assert one.traits.birth_date.isoformat() not in str(fact)
+
+
+@pytest.mark.parametrize("day", [date(2026, 7, 1), date(2026, 7, 31)])
+def test_the_reminder_s_moment_is_that_of_its_month_whatever_the_day_of_birth(day):
+    one = child(born_for(day + RULES.majority_reminder, 18)[0])
+    morning = datetime.combine(day, datetime.min.time(), PARIS) + timedelta(hours=6)
+    (fact,) = reminded(one, now=morning)
+    assert moment_of(fact.id).astimezone(PARIS) == datetime(2026, 7, 1, tzinfo=PARIS)
 
 
 def test_the_same_record_is_the_same_fact_on_each_day_of_the_week_and_then_no_more():
     one = child(born_in(30))
     told = [reminded(one, now=MORNING + timedelta(days=n)) for n in range(LOOKED_BACK)]
     assert len({fact.id for (fact,) in told}) == 1
-    assert [fact.detail["days"] for (fact,) in told] == [30, 29, 28, 27, 26, 25, 24]
     assert reminded(one, now=MORNING + timedelta(days=LOOKED_BACK)) == []
     assert reminded(one, now=MORNING - timedelta(days=1)) == []
 
@@ -195,5 +201,4 @@ def test_the_fact_fits_its_schema_on_the_bus():
         json.loads(SCHEMA.read_text("utf-8")), format_checker=Draft202012Validator.FORMAT_CHECKER
     )
     validator.validate(detail)
-    assert detail["days"] == 27
     assert moment_of(detail["eventId"]) < MORNING

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from itertools import islice
 from typing import Protocol
 
 from dmp.domain.errors import Busy
 from dmp.domain.facts import Fact, fact_id
-from dmp.domain.majority import PARIS, acting, birthday, born_for, comes_of_age
+from dmp.domain.majority import PARIS, acting, born_for, comes_of_age
 from dmp.domain.parameters import Parameters
 from dmp.domain.records import Basis, Record, RecordStatus
 
@@ -52,7 +52,7 @@ class RemindMajority:
         sent = unsent = 0
         for ids in _hundreds(self._coming(now)):
             facts = [
-                self._fact(record, now)
+                self._fact(record)
                 for record in self.minors.records(ids)
                 if self._concerned(record, now)
             ]
@@ -76,16 +76,13 @@ class RemindMajority:
         )
         return record.status is RecordStatus.OPEN and any(parents)
 
-    def _fact(self, record: Record, now: datetime) -> Fact:
-        """Not the day itself, which would be a birth date; what is left of it, to the day."""
-        born, age = record.traits.birth_date, self.parameters.majority
-        fell_due = comes_of_age(born, age) - self.parameters.majority_reminder
-        left = birthday(born, age) - now.astimezone(PARIS).date()
-        return Fact(
-            APPROACHING,
-            fact_id(fell_due, APPROACHING, record.id),
-            {"recordId": record.id, "days": left.days},
-        )
+    def _fact(self, record: Record) -> Fact:
+        """Of the month in which it falls due: the day is a birth date to whoever knows the rule,
+        and the fact's id is kept in traces."""
+        majority = comes_of_age(record.traits.birth_date, self.parameters.majority)
+        due = (majority - self.parameters.majority_reminder).astimezone(PARIS).date()
+        month = datetime.combine(due.replace(day=1), time(), PARIS).astimezone(UTC)
+        return Fact(APPROACHING, fact_id(month, APPROACHING, record.id), {"recordId": record.id})
 
 
 def _hundreds(ids: Iterable[str]) -> Iterator[list[str]]:
