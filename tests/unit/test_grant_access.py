@@ -88,7 +88,14 @@ class House:
     def save(self, stood, decided, changes, trace):
         if self.in_between:
             self.in_between.pop(0)()
-        who = changes[0].consent.professional
+        return self.replace(changes[0].consent.professional, stood, decided, changes, trace)
+
+    def settle(self, stood, consent, trace):
+        if self.in_between:
+            self.in_between.pop(0)()
+        return self.replace(consent.professional, stood, stood.having(consent.decision), [], trace)
+
+    def replace(self, who, stood, decided, changes, trace):
         if self.about(RECORD_ID, who).version != stood.version:
             return False
         self.write(trace)
@@ -168,7 +175,7 @@ def test_the_same_wish_again_changes_nothing(house):
         again = house.grant(actor, AUTHORISE, NOW + timedelta(minutes=5))
         assert (again.consent, again.turn) == (first.consent, None)
     assert len(house.changes) == 1
-    assert house.about(RECORD_ID, ME).version == 1
+    assert house.of_kind(Kind.AUTHORISATION).version == 1
 
 
 def test_consent_recorded_again_another_day_is_renewed_and_never_shortened(house):
@@ -498,10 +505,45 @@ def test_a_professional_s_structure_is_their_token_s_and_the_holder_may_say_it(h
     assert (again.turn, again.consent.decision.structure) == (None, here)
 
 
-def test_a_professional_who_repeats_the_holder_s_word_brings_no_colleagues_into_it(house):
-    house.grant(person(), AUTHORISE, NOW)
+def test_a_professional_who_repeats_the_holder_s_word_says_where_they_act_and_changes_nothing(
+    house,
+):
+    given = house.grant(person(), AUTHORISE, NOW).consent.decision
+    nowhere = house.grant(professional(structure=None), AUTHORISE, NOW)
+    assert (nowhere.turn, nowhere.consent.decision) == (None, given)
+    again = house.grant(professional(), AUTHORISE, LATER)
+    settled = replace(given, structure=scenes.HERE.finess)
+    assert (again.turn, again.consent.decision) == (None, settled)
+    assert house.of_kind(Kind.AUTHORISATION) == settled
+    assert (len(house.changes), len(house.journal)) == (1, 3)
+    assert (house.journal[-1].act, house.journal[-1].structure) == (
+        Act.CHANGE_CONSENT,
+        scenes.HERE.finess,
+    )
+
+
+def test_where_a_professional_acts_is_known_once_for_each_authorisation_of_the_holder(house):
+    house.grant(person(), replace(AUTHORISE, structure=scenes.THERE.finess), NOW)
     assert house.grant(professional(), AUTHORISE, NOW).turn is None
+    assert house.of_kind(Kind.AUTHORISATION).structure == scenes.THERE.finess
+    assert house.grant(person(), replace(AUTHORISE, structure=scenes.HERE.finess), NOW).turn is (
+        Turn.CHANGED
+    )
+
+
+def test_what_is_decided_while_the_structure_is_learnt_wins(house):
+    house.grant(person(), AUTHORISE, NOW)
+    house.in_between.append(lambda: house.grant(person(), STOP, NOW))
+    with pytest.raises(NotFound):
+        house.grant(professional(), AUTHORISE, NOW)
     assert house.of_kind(Kind.AUTHORISATION).structure is None
+    assert house.state() is AuthorisationState.FORBIDDEN
+
+
+def test_the_role_of_medecin_traitant_repeated_makes_no_care_team(house):
+    house.grant(person(), Wish(RECORD_ID, Kind.MEDECIN_TRAITANT, ME), NOW)
+    again = house.grant(professional(), Wish(RECORD_ID, Kind.MEDECIN_TRAITANT, ME), NOW)
+    assert (again.turn, again.consent.decision.structure) == (None, None)
 
 
 # -- changing them -------------------------------------------------------------------------------

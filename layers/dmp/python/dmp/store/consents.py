@@ -11,7 +11,8 @@ Keys by example (table `consents`):
 | `REC#7h3k…` | `CHANGE#01jd…`       | one change of a decision, never changed again              |
 
 `decisions` is a map from kind to `{since, until?, recordedBy, recordedAt?, represented?, active,
-version, structure?, proof?}`.
+version, structure?, proof?}`. The item's own `version` counts every write of it, also that of a
+structure that was learnt, which leaves the version of the decision as it is.
 
 The index `by-professional` (`professional`, `authorisedAt`) lists the records that are open to one
 professional by the moment of the newest decision. An `ACTOR#…` item has the two attributes while
@@ -169,7 +170,8 @@ class Authorisations:
 
 
 class Consents:
-    """`usecases.grant_access.Consents` and `usecases.read_consents.Consents` on DynamoDB."""
+    """`usecases.grant_access.Consents`, `usecases.read_consents.Consents` and
+    `usecases.join_care_team.Consents` on DynamoDB."""
 
     def __init__(self, dynamodb: Any, table: str, journal: Journal) -> None:
         self._dynamodb = dynamodb
@@ -236,7 +238,24 @@ class Consents:
 
         False when somebody else wrote, or is writing, in between.
         """
-        consent = changes[0].consent
+        return self._replace(changes[0].consent, stood, decided, changes, trace)
+
+    def settle(self, stood: ActorConsents, consent: Consent, trace: Trace) -> bool:
+        """A decision with the structure that was learnt in the place of the same one without it,
+        the care team and the trace: all or none. Nobody decided anything: no line of history.
+
+        False when somebody else wrote, or is writing, in between: their change stands.
+        """
+        return self._replace(consent, stood, stood.having(consent.decision), (), trace)
+
+    def _replace(
+        self,
+        consent: Consent,
+        stood: ActorConsents,
+        decided: ActorConsents,
+        changes: Sequence[Change],
+        trace: Trace,
+    ) -> bool:
         item = _item(consent.record_id, consent.professional, decided)
         first = stood.version == 0
         writes = [

@@ -61,6 +61,9 @@ class Consents(Protocol):
     ) -> bool:
         """All or none; False when `stood` is no longer what stands."""
 
+    def settle(self, stood: ActorConsents, consent: Consent, trace: Trace) -> bool:
+        """A decision with the structure that was learnt; as `save`, without a change of it."""
+
 
 class Durations(Protocol):
     def of(self, profession: str) -> timedelta:
@@ -115,8 +118,9 @@ class GrantAccess:
     def __call__(
         self, actor: Actor, wish: Wish, now: datetime, expected: int | None = None
     ) -> Recorded:
-        """The same wish again changes nothing. `expected` is the version that has to stand, 0 for
-        none, None for any.
+        """The same wish again changes nothing; of a professional who repeats what stands, the
+        structure is learnt where they act. `expected` is the version that has to stand, 0 for none,
+        None for any.
 
         Forbidden for an actor who never decides, NotFound for one who may not decide here (a
         blocked professional included), Invalid for a period that cannot be or a proof that is
@@ -161,8 +165,7 @@ class GrantAccess:
             self.gate.fail(passage, Act.CHANGE_CONSENT, Invalid(*faults), now, wish.id)
         decision = self._decision(passage, wish, stood, now)
         if decision == before:
-            self.gate.trace(passage, Act.CHANGE_CONSENT, Outcome.DONE, now, target=wish.id)
-            return Recorded(Consent(wish.record_id, wish.professional, decision), None)
+            return self._repeated(passage, wish, stood, decision, now)
         turn = Turn.CHANGED if before is not None and before.lasts(now) else Turn.GIVEN
         ended = overridden(stood, passage, now) if wish.kind is Kind.BLOCK else ()
         changes = [
@@ -172,6 +175,23 @@ class GrantAccess:
         trace = done(passage, wish.id, now)
         if self.consents.save(stood, stood.having(decision, *ended), changes, trace):
             return Recorded(changes[0].consent, turn)
+        return None
+
+    def _repeated(
+        self, passage: Passage, wish: Wish, stood: ActorConsents, standing: Decision, now: datetime
+    ) -> Recorded | None:
+        """What stands, as it stands; with the structure of a professional of whom it was not
+        known, as their next access would say it (`join_care_team`)."""
+        consent = Consent(wish.record_id, wish.professional, standing)
+        structure, settled = _structure(passage.actor, wish), None
+        if structure and wish.kind is Kind.AUTHORISATION:
+            settled = stood.settled(structure, now, now)
+        if settled is None:
+            self.gate.trace(passage, Act.CHANGE_CONSENT, Outcome.DONE, now, target=wish.id)
+            return Recorded(consent, None)
+        consent = replace(consent, decision=settled)
+        if self.consents.settle(stood, consent, done(passage, wish.id, now)):
+            return Recorded(consent, None)
         return None
 
     def _decision(
@@ -189,7 +209,7 @@ class GrantAccess:
         if (
             standing
             and (standing.since, standing.until) == (since, until)
-            and not _moves(structure, proof, standing)
+            and not _moves(structure, actor, standing)
             and not _says_more(proof, standing.proof)
         ):
             return standing
@@ -356,11 +376,13 @@ def _says_more(proof: Proof, before: Proof | None) -> bool:
     return (proof.at or before.at, proof.document) != (before.at, before.document)
 
 
-def _moves(structure: str | None, proof: Proof, standing: Decision) -> bool:
-    """Whether somebody is authorised in another structure now. A professional who repeats what the
-    holder said themselves brings no colleagues into it."""
+def _moves(structure: str | None, actor: Actor, standing: Decision) -> bool:
+    """Whether somebody is authorised in another structure now. What was not known is no other one
+    to a professional; nor do they move what the holder said themselves."""
+    if not isinstance(actor, Professional):
+        return structure != standing.structure
     holders = standing.proof is not None and standing.proof.kind is ProofKind.SELF
-    return structure != standing.structure and not (holders and proof.kind is not ProofKind.SELF)
+    return standing.structure not in {None, structure} and not holders
 
 
 def _structure(actor: Actor, wish: Wish) -> str | None:
