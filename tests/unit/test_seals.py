@@ -338,6 +338,65 @@ def test_a_segment_signed_as_something_else_is_not_signed():
     assert world.found()["segment-unsigned"] == {segment.key}
 
 
+def resealed(world: World, number: int, parts, previous: str | None = None) -> bytes:
+    """A segment that our own key signed, as only a sealer that was led astray makes one."""
+    told = seals.segment_of(world.bucket.segment(number))
+    made = seals.seal(number, previous or told.previous, told.sealed_at, parts, signer())
+    return seals.manifest(made)
+
+
+def test_a_segment_that_does_not_follow_the_one_before_is_found_though_it_is_signed():
+    world = sealed_world()
+    world.bucket.versions[seals.segment_key(1)] = [resealed(world, 1, ())]
+    assert world.found()["chain-broken"] == {seals.segment_key(2)}
+
+
+def test_a_segment_under_another_number_is_found_though_it_is_signed():
+    world = sealed_world()
+    other = seals.segment_key(3)
+    world.bucket.versions[other] = [world.bucket.segment(2)]
+    assert other in world.found()["segment-changed"]
+
+
+def test_a_part_that_two_segments_name_is_found_though_they_are_signed():
+    world = sealed_world()
+    first = seals.segment_of(world.bucket.segment(1))
+    second = seals.segment_of(world.bucket.segment(2))
+    data = resealed(world, 2, (*first.parts[:1], *second.parts))
+    world.bucket.versions[seals.segment_key(2)] = [data]
+    assert world.found() == {"part-twice": {first.parts[0].key}}
+
+
+def test_a_part_that_no_segment_names_yet_must_hold_what_its_name_says():
+    world = World()
+    world.write(), world.write(), world.collect()
+    (key,) = world.bucket.parts()
+    line, _ = world.bucket.versions[key][0].splitlines(keepends=True)
+    world.bucket.versions[key] = [line]  # as if the lock were not there
+    assert world.found() == {"part-changed": {key}}
+
+
+def test_an_invented_entry_stays_one_once_it_is_collected():
+    world = World()
+    key = (f"REC#{RECORDS[0]}", "TRACE#invented")
+    world.set(key, {"pk": key[0], "sk": key[1], "act": "document.read", "mark": "0" * 64})
+    world.collect(), world.seal()
+    assert world.found() == {"added": {"invented"}}
+
+
+def test_a_part_that_may_still_be_sealed_is_not_one_that_pretends_to_be_old():
+    world = World()
+    world.pass_time(minutes=5)  # 08:35
+    world.write()
+    late = World(now=world.now, stream=world.stream)
+    world.pass_time(minutes=115), world.seal()  # 10:30
+    late.collect()
+    world.bucket.versions |= late.bucket.versions
+    assert world.found() == {}
+    world.pass_time(hours=1)
+    assert world.seal().segments[0].entries == 1
+
+
 # --- forms
 
 
@@ -368,6 +427,16 @@ def test_other_bytes_are_neither_a_part_nor_a_segment(data):
     for read in (seals.lines_of, seals.segment_of):
         with pytest.raises(ValueError):
             read(data)
+
+
+def test_a_part_has_one_form():
+    world = World()
+    world.write(), world.collect()
+    data = world.bucket.versions[world.bucket.parts()[0]][0]
+    assert len(seals.lines_of(data)) == 1
+    for changed in (data[:-1], data.replace(b'"pk"', b' "pk"'), data.replace(b"}", b',"x":1}')):
+        with pytest.raises(ValueError):
+            seals.lines_of(changed)
 
 
 def test_a_segment_has_one_form():
