@@ -47,6 +47,8 @@ class TypesMessage(_Message):
     upload_rejected: Ways = Field([PREFERRED], alias=Topic.UPLOAD_REJECTED.value)
     emergency_accessed: SomeWays = Field([PREFERRED], alias=Topic.EMERGENCY_ACCESSED.value)
     majority_approaching: Ways = Field([PREFERRED], alias=Topic.MAJORITY_APPROACHING.value)
+    record_bound: SomeWays = Field([PREFERRED], alias=Topic.RECORD_BOUND.value)
+    representative_changed: SomeWays = Field([PREFERRED], alias=Topic.REPRESENTATIVE_CHANGED.value)
 
 
 class PreferencesMessage(_Message):

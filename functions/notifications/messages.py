@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Annotated
 
 from pydantic import AliasChoices, AwareDatetime, BaseModel, Field, StrictBool
 
-from dmp.domain.notifications import Fact, Subject
+from dmp.domain.notifications import Fact, Representation, Subject
 from dmp.domain.traces import Mode
 
 _TOLD = frozenset(subject.value for subject in Subject)
@@ -31,6 +32,13 @@ class Detail(BaseModel):
     shown_to_representatives: StrictBool = Field(default=False, alias="shownToRepresentatives")
 
 
+class RepresentativeDetail(Detail):
+    """What became of a representative, and of which."""
+
+    change: Representation
+    representative_id: _Id = Field(alias="representativeId")
+
+
 class Envelope(BaseModel):
     """An event of EventBridge; `detail-type` is the fact's name."""
 
@@ -47,10 +55,21 @@ def fact_of(body: str) -> Fact | None:
     envelope = Envelope.model_validate_json(body)
     if envelope.detail_type not in _TOLD:
         return None
-    detail = Detail.model_validate(envelope.detail)
+    subject = Subject(envelope.detail_type)
+    if subject is Subject.REPRESENTATIVE_CHANGED:
+        changed = RepresentativeDetail.model_validate(envelope.detail)
+        return replace(
+            _fact(subject, changed),
+            representation=changed.change,
+            representative=changed.representative_id,
+        )
+    return _fact(subject, Detail.model_validate(envelope.detail))
+
+
+def _fact(subject: Subject, detail: Detail) -> Fact:
     return Fact(
         event_id=detail.event_id,
-        subject=Subject(envelope.detail_type),
+        subject=subject,
         record_id=detail.record_id,
         occurred_at=_utc(detail.occurred_at),
         actor=detail.actor,

@@ -28,7 +28,9 @@ class Wording:
 
     def message(self, fact: Fact, recipient: Recipient, way: Way) -> Message:
         texts = messages("notifications", recipient.language)
-        name = f"{fact.subject.topic}.{recipient.role}"
+        became = fact.representation
+        what = f"representative.{became}" if became else fact.subject.topic
+        name = f"{what}.{recipient.role}"
         date, time = paris_time(fact.occurred_at)
         filled = {"date": date, "time": time}
         if recipient.role is Role.PROFESSIONAL and fact.mode is not Mode.NORMAL:

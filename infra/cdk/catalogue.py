@@ -79,6 +79,8 @@ QUEUES = {
             "record.accessed.v1",
             "emergency.accessed.v1",
             "majority.approaching.v1",
+            "record.bound.v1",
+            "representative.changed.v1",
         )
     ),
 }

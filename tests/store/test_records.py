@@ -326,10 +326,11 @@ representatives = st.builds(
     history=st.sampled_from(HistoryStatus),
     representatives=st.lists(representatives, max_size=4),
     holder=st.none() | texts,
+    bound_at=st.none() | st.datetimes(timezones=st.just(UTC)),
     version=st.integers(1, 10**9),
 )
 def test_a_record_comes_back_from_its_item_as_it_went(
-    *, names, email, closed_at, history, representatives, holder, version
+    *, names, email, closed_at, history, representatives, holder, bound_at, version
 ):
     one = record(
         traits=replace(TRAITS, given_names=tuple(names)),
@@ -338,6 +339,7 @@ def test_a_record_comes_back_from_its_item_as_it_went(
         history=history,
         representatives=tuple(representatives),
         holder=holder,
+        bound_at=bound_at,
         version=version,
         caisse="751",
         source=None,
@@ -392,7 +394,7 @@ def test_a_record_is_bound_once_and_for_good(register, holders):
     one = opened(register).record
     bound = holders.bind(one, ME, trace(one, Act.BIND_HOLDER))
     assert bound == register.of(one.id)
-    assert (bound.holder, bound.version) == (ME, 2)
+    assert (bound.holder, bound.bound_at, bound.version) == (ME, NOW, 2)
     assert holders.bind(one, "b" * 64, trace(one, Act.BIND_HOLDER)) is None
     assert register.of(one.id).holder == ME
 

@@ -9,7 +9,14 @@ from datetime import UTC, date, datetime, timedelta
 from dmp.domain.consents import Consent, Decision, Kind
 from dmp.domain.errors import Busy
 from dmp.domain.identity import Traits
-from dmp.domain.notifications import AddressRefused, Fact, Message, Preferences, Subject
+from dmp.domain.notifications import (
+    AddressRefused,
+    Fact,
+    Message,
+    Preferences,
+    Representation,
+    Subject,
+)
 from dmp.domain.records import Basis, Contact, Record, Representative
 from dmp.domain.traces import Trace
 from dmp.usecases.deliver import Claim, Deliver, Ending, Notice
@@ -38,6 +45,8 @@ PARENTS = Traits("PAT-TROIS", ("CAMILLE",), date(1979, 6, 15), "female", "51215"
 
 def fact(subject=Subject.DOCUMENT_PUBLISHED, actor: str | None = DOCTOR, **more) -> Fact:
     record_id, event_id = more.pop("record_id", RECORD.id), more.pop("event_id", EVENT_ID)
+    if subject is Subject.REPRESENTATIVE_CHANGED:
+        more = {"representation": Representation.NAMED, "representative": "r0"} | more
     return Fact(event_id, subject, record_id, NOW, actor, **more)
 
 

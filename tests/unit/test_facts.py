@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
 from dmp.domain.ids import moment_of
+from dmp.domain.records import Basis, Contact, Representative
+from dmp.domain.representatives import adding, ending
 from dmp.edge import facts
 from dmp.edge.facts import Change, Fact, fact_id, handler
 from dmp.store.bus import Bus
@@ -15,7 +18,7 @@ from dmp.store.items import encode
 from dmp.store.records import record_item
 from functions.accounts.stream import facts_of
 from tests.support.logs import written_by
-from tests.support.records import NOW, record
+from tests.support.records import NOW, TRAITS, record
 
 
 class FakeEvents:
@@ -204,3 +207,80 @@ def test_no_fact_of_a_record_holds_an_identity():
     (fact,) = facts_of(change(record_item(one)))
     for identity in (one.ins.matricule, one.traits.family_name, one.contact.email):
         assert identity not in str(fact)
+
+
+def test_a_record_that_is_bound_says_so_once_and_not_to_whom():
+    one = record()
+    bound = replace(one, holder="a" * 64, bound_at=NOW, version=2)
+    later = replace(bound, version=3)
+    (fact,) = facts_of(change(record_item(bound), record_item(one)))
+    assert (fact.type, fact.detail) == ("record.bound.v1", {"recordId": one.id})
+    assert fact.id == fact_id(NOW, "record.bound.v1", one.id)
+    assert list(facts_of(change(record_item(later), record_item(bound)))) == []
+
+
+# -- representatives -----------------------------------------------------------------------------
+
+CHILD = replace(TRAITS, birth_date=date(2019, 6, 15))
+MOTHER, FATHER = (
+    Representative(TRAITS, Basis.PARENTAL_AUTHORITY, NOW, Contact(f"{name}@example.test"), id=name)
+    for name in ("mother", "father")
+)
+LATER = NOW + timedelta(days=1)
+
+
+def became(after, before):
+    """What is told of representatives, and when it was."""
+    told = [
+        one
+        for one in facts_of(change(record_item(after), before and record_item(before)))
+        if one.type == "representative.changed.v1"
+    ]
+    assert all(one.detail["recordId"] == after.id for one in told)
+    assert not any(word in str(told) for word in ("@", TRAITS.family_name, "1979", "2019"))
+    return [(one.detail["representativeId"], one.detail["change"], one.id) for one in told]
+
+
+def at(moment, which, what, whole):
+    return which, what, fact_id(moment, "representative.changed.v1", whole.id, which, what)
+
+
+def test_who_is_named_at_an_opening_is_told_after_it_each_one():
+    one = record(traits=CHILD, representatives=(MOTHER, FATHER))
+    assert next(facts_of(change(record_item(one)))).type == "record.opened.v1"
+    assert became(one, None) == [at(NOW, name, "named", one) for name in ("mother", "father")]
+
+
+def test_who_is_named_later_is_told_and_who_was_there_is_not_told_again():
+    one = record(traits=CHILD, representatives=(MOTHER,))
+    both = adding(one, replace(FATHER, since=LATER), LATER, 18)
+    assert became(both, one) == [at(LATER, "father", "named", both)]
+    assert became(replace(both, version=9), both) == []
+
+
+def test_who_is_ended_is_told_once():
+    one = record(traits=CHILD, representatives=(MOTHER, FATHER))
+    over = ending(one, "father", LATER)
+    assert became(over, one) == [at(LATER, "father", "ended", over)]
+    assert became(replace(over, version=9), over) == []
+
+
+def test_a_term_that_was_known_is_no_end_until_it_is_ended_before():
+    guardian = replace(MOTHER, basis=Basis.GUARDIANSHIP, until=LATER + timedelta(days=365))
+    one = record()
+    named = adding(one, guardian, NOW, 18)
+    assert became(named, one) == [at(NOW, "mother", "named", named)]
+    over = ending(named, "mother", LATER)
+    assert became(over, named) == [at(LATER, "mother", "ended", over)]
+
+
+def test_who_is_forgotten_long_after_the_end_is_no_fact():
+    one = ending(record(traits=CHILD, representatives=(MOTHER, FATHER)), "mother", LATER)
+    assert became(replace(one, representatives=one.representatives[1:], version=9), one) == []
+
+
+def test_naming_and_ending_are_two_facts_at_one_moment():
+    one = record(traits=CHILD)
+    named = adding(one, MOTHER, NOW, 18)
+    over = ending(named, "mother", NOW)
+    assert became(named, one)[0][2] != became(over, named)[0][2]

@@ -146,6 +146,8 @@ def test_a_change_names_the_version_it_is_about_and_no_other_is_lost(app):
             {"types.document.read", "types.weather"},
         ),
         ({"types": {"emergency.accessed": []}}, {"types.emergency.accessed"}),
+        ({"types": {"record.bound": []}}, {"types.record.bound"}),
+        ({"types": {"representative.changed": []}}, {"types.representative.changed"}),
         ({"types": {"consent.changed": ["pigeon"]}}, {"types.consent.changed[0]"}),
         ({"types": {"consent.changed": ["email", "email"]}}, {"types.consent.changed"}),
         ({"types": {"consent.changed": ["preferred", "email"]}}, {"types.consent.changed"}),

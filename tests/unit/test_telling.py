@@ -16,6 +16,7 @@ from dmp.domain.notifications import (
     Channel,
     Preferences,
     Recipient,
+    Representation,
     Role,
     Subject,
     Topic,
@@ -109,6 +110,16 @@ def test_nobody_can_choose_not_to_be_told_of_an_emergency() -> None:
     house = chosen(topic=Topic.EMERGENCY_ACCESSED)
     house.tell(access(Subject.EMERGENCY_ACCESSED, mode=Mode.BREAK_GLASS))
     assert addresses(house) == [EMAIL]
+
+
+@pytest.mark.parametrize("subject", [Subject.RECORD_BOUND, Subject.REPRESENTATIVE_CHANGED])
+def test_nobody_can_choose_not_to_be_told_who_got_into_the_record(subject) -> None:
+    silent = chosen(topic=subject.topic)
+    silent.tell(fact(subject, None))
+    assert addresses(silent) == [EMAIL]
+    by_message = chosen(Channel.SMS, topic=subject.topic)
+    by_message.tell(fact(subject, None))
+    assert addresses(by_message) == [MOBILE]
 
 
 def test_people_are_told_in_the_language_they_chose_and_in_french_otherwise() -> None:
@@ -471,18 +482,25 @@ def test_a_holder_without_contact_is_not_told_and_the_trace_says_why_once() -> N
 
 # -- words -----------------------------------------------------------------------------------------
 
+NAMED, ENDED = Representation.NAMED, Representation.ENDED
 SAID = [
     (subject, role)
-    for subject in Subject
+    for subject in (set(Subject) - {Subject.REPRESENTATIVE_CHANGED}) | {NAMED, ENDED}
     for role in Role
-    if role is not Role.PROFESSIONAL or subject is Subject.EMERGENCY_ACCESSED
+    if (role is not Role.PROFESSIONAL or subject is Subject.EMERGENCY_ACCESSED)
+    and (role is not Role.NEW_REPRESENTATIVE or subject is NAMED)
 ]
+SAID.sort()
 
 
 def said(subject, role, channel, language, mode=Mode.BREAK_GLASS):
+    """`subject` or, of representatives, what became of one."""
     way = Way(channel, "who@example.org" if channel is Channel.EMAIL else "+33612345678")
     recipient = Recipient(f"{role}.x", role, (way,), language=language)
-    told = fact(subject, mode=mode, document_id=f"{RECORD.id}.01jd")
+    more = {"mode": mode, "document_id": f"{RECORD.id}.01jd"}
+    if isinstance(subject, Representation):
+        subject, more["representation"] = Subject.REPRESENTATIVE_CHANGED, subject
+    told = fact(subject, **more)
     return Wording().message(told, recipient, way)
 
 
@@ -546,7 +564,13 @@ def test_people_read_french_time(moment, told) -> None:
 
 def test_both_languages_say_the_same_things_and_nothing_that_nobody_reads() -> None:
     french, english = (messages("notifications", language) for language in LANGUAGES)
-    wanted = {f"{s.topic}.{r}.{part}" for s, r in SAID for part in ("title", "said")}
+    wanted = {
+        f"representative.{s}.{r}.{part}"
+        if isinstance(s, Representation)
+        else f"{s.topic}.{r}.{part}"
+        for s, r in SAID
+        for part in ("title", "said")
+    }
     wanted |= {f"email.{role}" for role in Role} | {"sms", "mode.break-glass", "mode.centre-15"}
     assert french.keys() == english.keys() == wanted
 
@@ -569,6 +593,17 @@ def test_a_fact_is_read_from_the_bus_s_envelope() -> None:
     assert fact_of(secret) == fact(Subject.EMERGENCY_ACCESSED, hidden_from_representatives=True)
 
 
+def test_what_became_of_which_representative_is_read_and_of_no_other_fact() -> None:
+    named = {"representativeId": "r0", "change": "named"}
+    assert fact_of(event("representative.changed.v1", **named)) == fact(
+        Subject.REPRESENTATIVE_CHANGED, None
+    )
+    assert fact_of(event("consent.changed.v1", change="given")) == fact(
+        Subject.CONSENT_CHANGED, None
+    )
+    assert fact_of(event("record.bound.v1")) == fact(Subject.RECORD_BOUND, None)
+
+
 def test_facts_that_nobody_is_told_about_are_let_pass() -> None:
     assert fact_of(event("record.opened.v1")) is None
 
@@ -585,6 +620,9 @@ def test_facts_that_nobody_is_told_about_are_let_pass() -> None:
         event(occurredAt="2026-07-14T10:05:00"),
         event(hiddenFromHolder="true"),
         event(hiddenFromRepresentatives=None),
+        event("representative.changed.v1"),
+        event("representative.changed.v1", change="named"),
+        event("representative.changed.v1", representativeId="r0", change="given"),
     ],
 )
 def test_what_is_no_fact_is_refused_and_so_ends_among_the_dead_letters(body) -> None:

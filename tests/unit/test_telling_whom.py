@@ -19,6 +19,7 @@ from dmp.domain.errors import Busy
 from dmp.domain.notifications import (
     Channel,
     Preferences,
+    Representation,
     Role,
     Subject,
     Topic,
@@ -76,6 +77,7 @@ NOT_THEIRS = ("h", "h", "", "", "", "", "h")
 PUBLISHED, LISTED = Subject.DOCUMENT_PUBLISHED, Subject.RECORD_ACCESSED
 ACCESSED, URGENT = Subject.DOCUMENT_ACCESSED, Subject.EMERGENCY_ACCESSED
 REJECTED, MAJOR = Subject.UPLOAD_REJECTED, Subject.MAJORITY_APPROACHING
+BOUND, REPRESENTED = Subject.RECORD_BOUND, Subject.REPRESENTATIVE_CHANGED
 FEEDER = "feeder#ALIM_AM"
 
 # fact, actor, hidden from (h: the holder, r: representatives), then one cell for each family
@@ -117,6 +119,8 @@ TABLE = [
     (REJECTED, BY_REPRESENTATIVE, "", EVERYBODY),
     (REJECTED, DOCTOR, "", NOTHING),
     (MAJOR, None, "", ("", "", "", "h", "hmf", "m", "")),
+    (BOUND, None, "", EVERYBODY),
+    (REPRESENTED, None, "", EVERYBODY),
 ]
 
 
@@ -218,6 +222,85 @@ def test_that_nobody_could_be_told_is_traced_only_when_nobody_was(holder, parent
     assert house.traced["holder.notify", "failed", "no-contact-known"] == traced
 
 
+# -- representatives named and ended ---------------------------------------------------------------
+
+NEWLY, LONG_AGO = NOW + timedelta(microseconds=500), NOW - timedelta(days=900)
+"""A fact's moment is that of the naming to the millisecond."""
+
+
+def represented(which="m", what=Representation.NAMED):
+    return fact(REPRESENTED, None, representation=what, representative=which)
+
+
+def parents(*, mother=NEWLY, father=NEWLY, **changes):
+    """A child whose parents were named at these moments; None: the mother's term is over."""
+    child = FAMILIES["child of two"]
+    one, other = child.representatives
+    ended = replace(one, until=NOW, contact=Contact())
+    named = (replace(one, since=mother) if mother else ended, replace(other, since=father))
+    return replace(child, representatives=named, **changes)
+
+
+def told_as(record, *facts):
+    house = House(record)
+    for number, each in enumerate(facts):
+        house.tell(replace(each, event_id=f"01jd{number}"), NOW + timedelta(seconds=1))
+    opening = "Vous représentez le titulaire"
+    return sorted(
+        one.address[0] + ("!" if one.title.startswith(opening) else "")
+        for one in house.messengers.sent
+    )
+
+
+def test_of_the_parents_named_at_an_opening_each_is_told_that_they_are_and_the_holder_once() -> (
+    None
+):
+    assert told_as(parents(), represented("m"), represented("f")) == ["f!", "h", "m!"]
+
+
+def test_at_the_address_of_a_parent_named_with_them_a_child_is_not_told_twice() -> None:
+    child = parents(contact=at("m"))
+    assert told_as(child, represented("m"), represented("f")) == ["f!", "m!"]
+
+
+def test_who_represents_already_is_told_of_another_who_does() -> None:
+    assert told_as(parents(father=LONG_AGO), represented("m")) == ["f", "h", "m!"]
+
+
+def test_who_was_ended_is_not_told_and_the_others_are() -> None:
+    over = represented("m", Representation.ENDED)
+    assert told_as(parents(mother=None, father=LONG_AGO), over) == ["f", "h"]
+
+
+def test_who_was_ended_before_they_were_told_that_they_were_named_is_not_told() -> None:
+    assert told_as(parents(mother=None, father=LONG_AGO), represented("m")) == ["f", "h"]
+
+
+def test_who_was_named_later_is_not_told_of_what_was_before_them() -> None:
+    over = represented("m", Representation.ENDED)
+    later = parents(mother=None, father=NOW + timedelta(milliseconds=1))
+    house = House(later)
+    house.tell(over, NOW + timedelta(days=1))
+    assert [one.address for one in house.messengers.sent] == ["h@example.org"]
+
+
+def test_an_adult_is_told_that_somebody_represents_them_and_that_somebody_does_no_more() -> None:
+    guardian = replace(representative("g", at("g"), Basis.GUARDIANSHIP), since=NEWLY)
+    named = replace(FAMILIES["adult"], representatives=(guardian,))
+    assert told_as(named, represented("g")) == ["g!", "h"]
+    ended = replace(named, representatives=(replace(guardian, until=NEWLY, contact=Contact()),))
+    assert told_as(ended, represented("g", Representation.ENDED)) == ["h"]
+
+
+def test_named_ended_and_named_again_is_told_three_times() -> None:
+    again = replace(represented("n"), occurred_at=NOW + timedelta(hours=1))
+    house = House(FAMILIES["child"])
+    for each in (represented(), represented(what=Representation.ENDED), again):
+        house.tell(each)
+        house.tell(each)
+    assert len(house.messengers.sent) == 3
+
+
 # -- a second reading ------------------------------------------------------------------------------
 
 CONTACTS = st.builds(
@@ -249,6 +332,7 @@ FACTS = st.builds(
     hidden_from_representatives=st.booleans(),
     shown_to_holder=st.sampled_from([False, False, True]),
     shown_to_representatives=st.sampled_from([False, False, True]),
+    representative=st.sampled_from(["r0", "r1", "gone"]),
 )
 PREFERENCES = st.builds(
     Preferences,
@@ -285,9 +369,10 @@ def test_whatever_the_family_no_message_reaches_whom_the_document_is_hidden_from
         assert grown or not reached
     if whole.hidden_from_holder and whole.subject is not URGENT:
         assert not told
-    if preferences.channels.get(whole.subject.topic) == frozenset() and whole.subject is not URGENT:
+    always = whole.subject in (URGENT, BOUND, REPRESENTED)
+    if preferences.channels.get(whole.subject.topic) == frozenset() and not always:
         assert not told
-    if whole.subject is URGENT and not whole.hidden and addresses_of(record.contact) | theirs:
+    if always and not whole.hidden and addresses_of(record.contact) | theirs:
         assert written
 
 

@@ -7,6 +7,10 @@ The holder is told, and whoever acts in their name now. A document that is hidde
 not told to them, nor at an address that they may read: at a representative's own addresses, and
 at the record's when the holder is a minor (*assumed*: whoever brought the child gave them). An
 emergency is also told to the médecins traitants and the delegates [CSP R1111-48].
+
+That somebody signed in as the holder for the first time, and that somebody began or ceased to
+represent them, is told whatever was chosen: who should not have had that access must not be able
+to switch it off.
 """
 
 from __future__ import annotations
@@ -42,6 +46,15 @@ class Topic(StrEnum):
     UPLOAD_REJECTED = "upload.rejected"
     EMERGENCY_ACCESSED = "emergency.accessed"
     MAJORITY_APPROACHING = "majority.approaching"
+    RECORD_BOUND = "record.bound"
+    REPRESENTATIVE_CHANGED = "representative.changed"
+
+
+ALWAYS_TOLD = frozenset(
+    {Topic.EMERGENCY_ACCESSED, Topic.RECORD_BOUND, Topic.REPRESENTATIVE_CHANGED}
+)
+"""Of these people choose the way, never silence: emergencies by law [CSP R1111-48], the two others
+because they say who got into the record."""
 
 
 class Subject(StrEnum):
@@ -55,6 +68,8 @@ class Subject(StrEnum):
     RECORD_ACCESSED = "record.accessed.v1"
     EMERGENCY_ACCESSED = "emergency.accessed.v1"
     MAJORITY_APPROACHING = "majority.approaching.v1"
+    RECORD_BOUND = "record.bound.v1"
+    REPRESENTATIVE_CHANGED = "representative.changed.v1"
 
     @property
     def topic(self) -> Topic:
@@ -62,6 +77,13 @@ class Subject(StrEnum):
         if self is Subject.RECORD_ACCESSED:
             return Topic.DOCUMENT_ACCESSED
         return Topic(self.value.removesuffix(".v1"))
+
+
+class Representation(StrEnum):
+    """What became of a representative."""
+
+    NAMED = "named"
+    ENDED = "ended"
 
 
 class Channel(StrEnum):
@@ -74,6 +96,8 @@ class Role(StrEnum):
 
     HOLDER = "holder"
     REPRESENTATIVE = "representative"
+    NEW_REPRESENTATIVE = "new-representative"
+    """Who is told that they are one."""
     PROFESSIONAL = "professional"
 
 
@@ -86,7 +110,8 @@ class Fact:
     """One fact of the bus. `actor` is the key of who did it, when the fact says so
     (`professional#8…`, `patient#<hash>`); `mode` how an access was asked for; `document_id` the
     document it is about; the flags say from whom that document is hidden, and to whom, of one
-    published before, it is shown only now."""
+    published before, it is shown only now. `representation` is what became of the representative
+    whose id is `representative`."""
 
     event_id: str
     subject: Subject
@@ -99,13 +124,16 @@ class Fact:
     hidden_from_representatives: bool = False
     shown_to_holder: bool = False
     shown_to_representatives: bool = False
+    representation: Representation | None = None
+    representative: str | None = None
 
     @property
     def occasion(self) -> str:
         """What each person is told of once.
 
         The fact itself, but for accesses: the first one of each professional, by whichever door,
-        and the emergency of each professional and day, however much they opened in it.
+        and the emergency of each professional and day, however much they opened in it; and for
+        representatives, of whom an opening may name several at one moment.
         """
         who = (self.actor or "").replace("#", ".")
         match self.subject.topic:
@@ -113,6 +141,9 @@ class Fact:
                 return f"first-access.{who}"
             case Topic.EMERGENCY_ACCESSED:
                 return f"emergency.{self.occurred_at.astimezone(PARIS):%Y-%m-%d}.{who}"
+            case Topic.REPRESENTATIVE_CHANGED:
+                moment = self.occurred_at.isoformat(timespec="milliseconds")
+                return f"representative-{self.representation}.{moment}"
             case _:
                 return self.event_id
 
@@ -222,7 +253,7 @@ def people_to_tell(
     representatives = acting(record, now, majority)
     told = _representatives_told(fact, record, representatives)
     contact = _holders_contact(fact, record, representatives, told, minor=minor)
-    people = [("representative." + one.id, Role.REPRESENTATIVE, one.contact) for one in told]
+    people = [("representative." + one.id, _as_what(fact, one), one.contact) for one in told]
     if contact is not None:
         people.append(("holder", Role.HOLDER, contact))
     recipients = [
@@ -250,7 +281,20 @@ def _representatives_told(
     if fact.subject is Subject.DOCUMENT_PUBLISHED and len(representatives) == 1:
         deposited = (fact.actor or "").startswith(_PERSON) and not _by_holder(fact, record)
         return () if deposited else tuple(representatives)
+    if fact.representation:
+        # Who was named beside them at an opening is told of their own naming, not of the other.
+        return tuple(
+            one for one in representatives if _is_new(fact, one) or one.since < fact.occurred_at
+        )
     return tuple(representatives)
+
+
+def _is_new(fact: Fact, one: Representative) -> bool:
+    return fact.representation is Representation.NAMED and one.id == fact.representative
+
+
+def _as_what(fact: Fact, one: Representative) -> Role:
+    return Role.NEW_REPRESENTATIVE if _is_new(fact, one) else Role.REPRESENTATIVE
 
 
 def _holders_contact(
@@ -274,7 +318,9 @@ def _holders_contact(
         return None
     if fact.shown_only_now and not (fact.shown_to_holder or minor):
         return None
-    others = representatives if fact.hidden_from_representatives else told
+    # Of several who were named at one moment each is told by a fact of their own.
+    all_told = fact.subject is Subject.REPRESENTATIVE_CHANGED
+    others = representatives if fact.hidden_from_representatives or all_told else told
     taken = {way.address for one in others for way in known_ways(one.contact)}
     left = [way for way in known_ways(record.contact) if way.address not in taken]
     if not left and known_ways(record.contact):
@@ -311,11 +357,11 @@ def _ways(
     """The ways to use and the spare ones; None for who chose not to be told.
 
     Of a choice that names no way we know, the way that works is used: only an empty choice is
-    silence, and none is for an emergency.
+    silence, and of what is always told there is none.
     """
     known = known_ways(contact)
     chosen = preferences.channels.get(topic)
-    if chosen is not None and not chosen and topic is not Topic.EMERGENCY_ACCESSED:
+    if chosen is not None and not chosen and topic not in ALWAYS_TOLD:
         return None
     ways = tuple(way for way in known if chosen and way.channel in chosen)
     if not ways:

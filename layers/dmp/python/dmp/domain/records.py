@@ -115,8 +115,8 @@ class Record:
 
     `source` says how the identity was read (None for the openings that read no card), `structure`
     and `caisse` who opened it: a FINESS number, a fund. `holder` is the keyed reference of the
-    patient's token subject once bound. `version` counts every change and is the condition of the
-    next one.
+    patient's token subject once bound, `bound_at` when that was, on their first visit. `version`
+    counts every change and is the condition of the next one.
     """
 
     id: str
@@ -133,6 +133,7 @@ class Record:
     structure: str | None = None
     caisse: str | None = None
     holder: str | None = None
+    bound_at: datetime | None = None
     history: HistoryStatus = HistoryStatus.PENDING
     history_reason: str | None = None
     closed_at: datetime | None = None

@@ -98,6 +98,7 @@ def record_item(record: Record) -> Item:
         "structure": record.structure,
         "caisse": record.caisse,
         "holder": record.holder,
+        "boundAt": record.bound_at.isoformat() if record.bound_at else None,
         "history": record.history.value,
         "historyReason": record.history_reason,
         "closedAt": record.closed_at.isoformat() if record.closed_at else None,
@@ -108,7 +109,7 @@ def record_item(record: Record) -> Item:
 
 def record_of(item: Mapping[str, Any]) -> Record:
     """The record that a decoded item holds."""
-    closed_at, source = item.get("closedAt"), item.get("source")
+    bound_at, closed_at, source = item.get("boundAt"), item.get("closedAt"), item.get("source")
     return Record(
         id=item["pk"].removeprefix("REC#"),
         ins=Ins(item["matricule"], item["oid"]),
@@ -124,6 +125,7 @@ def record_of(item: Mapping[str, Any]) -> Record:
         structure=item.get("structure"),
         caisse=item.get("caisse"),
         holder=item.get("holder"),
+        bound_at=datetime.fromisoformat(bound_at) if bound_at else None,
         history=HistoryStatus(item["history"]),
         history_reason=item.get("historyReason"),
         closed_at=datetime.fromisoformat(closed_at) if closed_at else None,
@@ -389,19 +391,21 @@ class Holders:
         return sum(page["Count"] for page in pages)
 
     def bind(self, record: Record, holder: str, trace: Trace) -> Record | None:
-        """Bind once; None when somebody else was quicker, the record was closed in the meantime,
-        or the subject has another record already. A record that only moved on is tried again."""
+        """Bind once, at the trace's moment; None when somebody else was quicker, the record was
+        closed in the meantime, or the subject has another record already. A record that only moved
+        on is tried again."""
         for _ in range(_ATTEMPTS):
-            bound = replace(record, holder=holder, version=record.version + 1)
+            bound = replace(record, holder=holder, bound_at=trace.at, version=record.version + 1)
             writes = [
                 update(
                     self._accounts,
                     record_key(record.id),
-                    "SET holder = :holder, version = :after",
+                    "SET holder = :holder, boundAt = :at, version = :after",
                     "attribute_not_exists(holder) AND #status = :open AND version = :before",
                     names={"#status": "status"},
                     values_of={
                         ":holder": holder,
+                        ":at": trace.at.isoformat(),
                         ":open": RecordStatus.OPEN.value,
                         ":before": record.version,
                         ":after": bound.version,

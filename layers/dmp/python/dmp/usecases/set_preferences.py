@@ -9,7 +9,7 @@ from typing import NoReturn, Protocol
 from dmp.domain.access import Action
 from dmp.domain.actors import Actor
 from dmp.domain.errors import Conflict, Fault, Invalid, StaleVersion
-from dmp.domain.notifications import Preferences, Topic
+from dmp.domain.notifications import ALWAYS_TOLD, Preferences
 from dmp.domain.traces import Act, Outcome, Trace, trace_of
 from dmp.usecases.gate import Gate, Passage
 
@@ -55,13 +55,13 @@ class ChangePreferences:
     ) -> Preferences:
         """The preferences as a whole, as they stand afterwards; the same choice changes nothing.
 
-        NotFound for who may not choose, Invalid for an emergency that nobody is told of,
+        NotFound for who may not choose, Invalid for silence about what is always told,
         StaleVersion when another version than `expected` stands, Conflict when others kept
         changing them.
         """
         passage = _allowed(self.gate, actor, record_id, Act.CHANGE_PREFERENCES, now)
-        if wanted.channels.get(Topic.EMERGENCY_ACCESSED) == frozenset():
-            self._fail(passage, Invalid(_SILENT_EMERGENCY), now)
+        if silenced := _silenced(wanted):
+            self._fail(passage, Invalid(*silenced), now)
         for _ in range(_ATTEMPTS):
             stood = self.book.of(passage.record.id)
             if expected is not None and expected != stood.version:
@@ -80,9 +80,12 @@ class ChangePreferences:
         self.gate.fail(passage, Act.CHANGE_PREFERENCES, error, now)
 
 
-_SILENT_EMERGENCY = Fault(
-    f"types.{Topic.EMERGENCY_ACCESSED}", "required", "an emergency is always told: choose a way"
-)
+def _silenced(wanted: Preferences) -> list[Fault]:
+    return [
+        Fault(f"types.{topic}", "required", "this is always told: choose a way")
+        for topic in sorted(ALWAYS_TOLD)
+        if wanted.channels.get(topic) == frozenset()
+    ]
 
 
 def _allowed(gate: Gate, actor: Actor, record_id: str, act: Act, now: datetime) -> Passage:
