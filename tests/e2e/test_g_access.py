@@ -232,6 +232,25 @@ def test_colleagues_of_an_authorised_professional_are_presumed_authorised(dmp, r
     assert dmp.get(f"{FHIR}/{document}", doctor(dmp, 316, structure=HOSPITAL)).status_code == 404
 
 
+def test_colleagues_of_whom_the_holder_authorised_are_presumed_once_they_act(
+    dmp, record, person, eventually
+):
+    document, holder = publish(dmp, record), dmp.holder(person)
+    first, second = (doctor(dmp, rank, structure=HOSPITAL) for rank in (318, 319))
+    given = dmp.consent(holder, record, "authorisation", 318)
+    assert dmp.get(f"{FHIR}/{document}", second).status_code == 404
+    assert dmp.get(f"{FHIR}/{document}", first).status_code == 200
+    assert eventually(lambda: dmp.get(f"{FHIR}/{document}", second).status_code == 200)
+    assert dmp.get(f"{FHIR}/{document}", doctor(dmp, 319, structure=FAR)).status_code == 404
+    now = dmp.get(f"{CONSENT}/{given.json()['id']}", holder)
+    assert now.headers["etag"] == given.headers["etag"]
+    assert now.json()["organization"][0]["identifier"]["value"] == f"1{HOSPITAL}"
+    assert "care-team.join" in dmp.get(TRACES, holder, params={"patient": record}).text
+    version = {"If-Match": given.headers["etag"]}
+    assert revoke(dmp, holder, given.json()["id"], **version).status_code == 200
+    assert dmp.get(f"{FHIR}/{document}", second).status_code == 404
+
+
 def test_my_patients_are_the_records_open_to_me(dmp):
     people = [somebody() for _ in range(3)]
     records = [dmp.open(one) for one in people]

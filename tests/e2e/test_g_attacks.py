@@ -17,7 +17,7 @@ from tests.support.people import somebody
 FHIR = "/fhir/DocumentReference"
 NOBODY = "0" * 26
 REPORTS = {"type": "http://loinc.org|11488-4"}  # what the insurer brings comes when it comes
-ELSEWHERE = "512000015"
+ELSEWHERE, FAR = "512000015", "690000999"
 READER, STRANGER = 401, 402
 SEARCHES = ["/fhir/DocumentReference", "/fhir/Consent", "/fhir/AuditEvent",
             "/fhir/ExplanationOfBenefit"]  # fmt: skip
@@ -25,7 +25,9 @@ REASON = "Patient inconscient, détresse vitale"
 
 
 def doctor(dmp: Dmp, rank: int, *more: str) -> str:
-    return dmp.professional(rank, "10", "--structure", ELSEWHERE, *more)
+    """The stranger acts far from the reader, whose colleagues are presumed authorised."""
+    structure = FAR if rank == STRANGER else ELSEWHERE
+    return dmp.professional(rank, "10", "--structure", structure, *more)
 
 
 def plain(answer) -> Any:
@@ -157,7 +159,9 @@ def test_no_parameter_looks_behind_a_mask(dmp: Dmp, record, masked, parameters):
         for name, value in parameters.items()
     }
     answer = dmp.get(
-        FHIR, doctor(dmp, READER), params={"patient": record, "status": "current", **REPORTS, **told}
+        FHIR,
+        doctor(dmp, READER),
+        params={"patient": record, "status": "current", **REPORTS, **told},
     )
     assert answer.status_code in {200, 400}, answer.text
     given = {value for value in told.values() if len(value) > 20}
