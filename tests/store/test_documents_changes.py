@@ -764,3 +764,42 @@ def test_no_trace_no_change(record, monkeypatch):
 
 def _broken(trace):
     raise OSError
+
+
+# -- replaced by a new version
+
+
+def instead_of(document: dict[str, Any]) -> dict[str, Any]:
+    target = {"reference": f"DocumentReference/{document['id']}"}
+    return {"relatesTo": [{"code": "replaces", "target": target}]}
+
+
+def test_what_the_patient_masked_comes_back_in_no_new_version(record):
+    document = sent(record, "N")
+    patch(HOLDER, document["id"], labelled("N", "MASQUE_PS"))
+    new = sent(record, "N", **instead_of(document))
+    assert codes_of(new) == {"N", "MASQUE_PS"}
+    assert ask(app_of(), "GET", f"{FHIR}/{new['id']}", COLLEAGUE)[0] == 404
+    assert patch(DOCTOR, new["id"], labelled("N"))[0] == 200, "its author shows it by a deed"
+
+
+def test_a_new_version_keeps_a_minor_s_secret(record):
+    secret = sent(record, "N", "INVISIBLE_REPRESENTANTS_LEGAUX")
+    new = sent(record, "R", **instead_of(secret))
+    assert codes_of(new) == {"R", "INVISIBLE_REPRESENTANTS_LEGAUX"}
+
+
+def test_a_new_version_is_announced_as_its_sender_says(record):
+    unannounced = sent(record, "N", "INVISIBLE_PATIENT")
+    new = sent(record, "N", **instead_of(unannounced))
+    assert codes_of(new) == {"N"}
+
+
+def test_a_new_version_of_a_masked_document_awaits_no_announcement(record):
+    masked = sent(record, "N", "MASQUE_PS")
+    body = reference(
+        f"Patient/{record.id}", securityLabel=label("N", "INVISIBLE_PATIENT"), **instead_of(masked)
+    )
+    status, told, _ = publish(app_of(), body, DOCTOR)
+    assert status == 422
+    assert "label-combination" in json.dumps(told)

@@ -5,17 +5,20 @@ A change is taken apart into acts, each of which is decided on its own; all of t
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dmp.domain.access import Action
 from dmp.domain.documents import HIDING, Document, DocumentStatus, Stage, Visibility
 from dmp.domain.errors import Fault
+from dmp.domain.terminology import VISIBILITIES
 
 AT = "DocumentReference"
 LABELS = f"{AT}.securityLabel"
 
 _GRADES = frozenset({Visibility.NORMAL, Visibility.RESTRICTED, Visibility.VERY_RESTRICTED})
+_LASTING = HIDING - {Visibility.HIDDEN_FROM_PATIENT}
 _BOTH = frozenset({Visibility.HIDDEN_FROM_PROFESSIONALS, Visibility.HIDDEN_FROM_PATIENT})
 _MASKS = (
     (Visibility.HIDDEN_FROM_PROFESSIONALS, Action.MASK_DOCUMENT, Action.UNMASK_DOCUMENT),
@@ -87,6 +90,27 @@ def faults_of(
     if not masked_and_invisible and masked_twice(after) and not masked_twice(before):
         faults.append(COMBINATION)
     return tuple(faults)
+
+
+def inherited(document: Document, replaced: Document | None) -> Document:
+    """A document that takes the place of another stays hidden from whom the other was hidden by
+    somebody's wish: what the patient masked, and what a minor keeps secret, comes back in no new
+    version. When it is announced to the patient is for its sender to say each time. *Assumed.*"""
+    if replaced is None:
+        return document
+    codes = (replaced.visibility & _LASTING) - document.visibility
+    if not codes:
+        return document
+    resource = json.loads(document.resource)
+    labels = [
+        {"coding": [{"system": f"urn:oid:{VISIBILITIES}", "code": code}]} for code in sorted(codes)
+    ]
+    resource["securityLabel"] = [*resource.get("securityLabel", ()), *labels]
+    return replace(
+        document,
+        visibility=document.visibility | codes,
+        resource=json.dumps(resource, ensure_ascii=False, separators=(",", ":")),
+    )
 
 
 def masked_twice(codes: Collection[Visibility]) -> bool:

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from dmp.domain.access import Action
 from dmp.domain.actors import Actor, Professional, System, key_of
+from dmp.domain.amendments import COMBINATION, inherited, masked_twice
 from dmp.domain.documents import Content, Document, DocumentStatus, Stage
 from dmp.domain.errors import Fault
 from dmp.domain.ids import document_id, new_ulid, split_document_id
@@ -77,7 +78,10 @@ class AdmitDocument:
         passage = self.gate.ask(actor, Action.PUBLISH_DOCUMENT, situation, now, document)
         if not passage.answer.allowed:
             self.gate.refuse(passage, Act.PUBLISH_DOCUMENT, now)
+        document = inherited(document, situation.document)
+        twice = masked_twice(document.visibility) and not masked_twice(submission.visibility)
         faults = (
+            *((COMBINATION,) if twice else ()),
             *identity_faults(submission, passage.record),
             *author_faults(submission, actor),
             *replacement_faults(

@@ -12,6 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import BinaryIO, Protocol
 
+from dmp.domain.amendments import inherited
 from dmp.domain.documents import Content, Document, DocumentStatus, Stage
 from dmp.domain.errors import Busy, Fault
 from dmp.domain.ids import new_ulid, split_document_id
@@ -133,7 +134,7 @@ class SettleUpload:
         if not self.quarantine.move(arrival, key, document.content, found.sha256):
             raise Busy
         final = replace(
-            document,
+            inherited(document, replaced),  # hidden meanwhile, it stays so
             stage=Stage.FINAL,
             content=replace(document.content, key=key),
             version=document.version + 1,
