@@ -23,10 +23,7 @@ import signal
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from typing import IO, Any
 
 
 class HomeError(Exception):
@@ -94,10 +91,6 @@ class Home:
     @property
     def pid_file(self) -> Path:
         return self.path / "cloud.pid"
-
-    @property
-    def token_lock(self) -> Path:
-        return self.path / "tokens.lock"
 
     def stack(self) -> dict[str, Any] | None:
         """``stack.json``, or None before the first complete start."""
@@ -168,11 +161,3 @@ class Home:
                 raise HomeError(msg)
             time.sleep(0.05)
         return True
-
-    @contextlib.contextmanager
-    def exclusive(self, path: Path) -> Iterator[None]:
-        """Hold ``path`` as a lock between processes for the time of the block."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("a") as handle:
-            fcntl.flock(handle, fcntl.LOCK_EX)
-            yield

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 AUDIENCE = "dmp"
 LIFETIME = 3600  # seconds
 _REDIRECT = "http://127.0.0.1/callback"
-_TEST_OID = "1.2.250.1.213.1.4.10"
 _SCOPES = "openid profile"
 
 

@@ -9,8 +9,6 @@ from enum import StrEnum
 from dmp.domain.identity import Traits, fold
 
 DOCTOR = "10"
-MIDWIFE = "50"
-NURSE = "60"
 PHARMACIST = "21"
 LEAST_LETTERS = 10
 LEAST_DIFFERENT = 5

@@ -355,11 +355,6 @@ def digest_of(files: Iterable[ManifestFile]) -> str:
     return sha256("\n".join(told).encode()).hexdigest()
 
 
-def extract_id_of(source: str, files: Iterable[ManifestFile]) -> str:
-    """The id of an extract that came without one: it follows from its content."""
-    return f"{source}-{digest_of(files)[:16]}"
-
-
 def shard_of(insured: str, shards: int) -> int:
     """The shard of a keyed hash: its first 32 bits, modulo the number of shards."""
     return int(insured[:8], 16) % shards

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from datetime import datetime
+from collections.abc import Sequence
 from typing import Protocol
 
 from dmp.domain.access import Answer, Question, Situation
@@ -11,8 +10,6 @@ from dmp.domain.actors import Actor
 from dmp.domain.documents import Document
 from dmp.domain.identity import Ins
 from dmp.domain.traces import Trace
-
-Clock = Callable[[], datetime]
 
 DEFAULT_COUNT, MOST = 20, 100
 """How many a page of a search has unless asked, and at most."""
