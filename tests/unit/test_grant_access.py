@@ -766,6 +766,19 @@ def test_who_never_gets_a_change_in_is_told_of_the_conflict(house):
     with pytest.raises(Conflict):
         house.withdraw(person(), Kind.AUTHORISATION)
     assert len(house.changes) == 1
+    assert house.journal[-1].outcome is Outcome.FAILED
+
+
+def test_who_never_gets_a_decision_in_leaves_a_trace(house):
+    def other():
+        about = house.about(RECORD_ID, ME)
+        house.held[ME] = replace(about, version=about.version + 1)
+
+    house.in_between = [other] * 10
+    with pytest.raises(Conflict):
+        house.grant(person(), AUTHORISE, NOW)
+    assert not house.changes
+    assert house.journal[-1].outcome is Outcome.FAILED
 
 
 def test_a_block_that_arrives_while_a_professional_changes_their_authorisation_wins(house):

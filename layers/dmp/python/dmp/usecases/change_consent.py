@@ -124,7 +124,7 @@ class ChangeConsent:
             recorded = self._record(passage, consent, asked, stood, now)
             if recorded is not None:
                 return recorded
-        raise Conflict
+        return self.gate.fail(passage, Act.CHANGE_CONSENT, Conflict(), now, name)
 
     def _allowed(self, seen: Passage, consent: Consent, asked: Asked, now: datetime) -> Passage:
         action = (GIVING if asked.active else _ENDING)[consent.decision.kind]

@@ -143,7 +143,7 @@ class GrantAccess:
             recorded = self._record(passage, wish, stood, now)
             if recorded is not None:
                 return recorded
-        raise Conflict
+        return self.gate.fail(passage, Act.CHANGE_CONSENT, Conflict(), now, wish.id)
 
     def _allowed(self, actor: Actor, wish: Wish, situation: Situation, now: datetime) -> Passage:
         passage = self.gate.ask(actor, GIVING[wish.kind], situation, now, about=wish.professional)
