@@ -10,9 +10,9 @@ from dmp.domain.actors import Person
 from dmp.domain.documents import Document
 from dmp.domain.errors import NotAllowed
 from dmp.edge.fhir_bundles import parameters, searchset, warning
-from dmp.edge.fhir_documents import HIDDEN, etag, resource_of
+from dmp.edge.fhir_documents import HIDDEN, resource_of
 from dmp.edge.fhir_search import Query, cursor_of, form_query
-from dmp.edge.http import PATCH_TYPES, HttpArea, bytes_answer, fhir_answer, redirect
+from dmp.edge.http import PATCH_TYPES, HttpArea, bytes_answer, etag, fhir_answer, redirect
 from dmp.edge.settings import settings
 from dmp.usecases.publish_document import Published
 from functions.documents import wiring
@@ -78,7 +78,7 @@ def read(id: str) -> Response:  # noqa: A002 - the name of the path's parameter
     """One document's metadata."""
     document, answer = wiring.read_document()(app.actor, id, app.now)
     resource = resource_of(document, _fhir_url(), hidden_from_others=answer.hidden_from_others)
-    return fhir_answer(resource, headers={"ETag": etag(document)})
+    return fhir_answer(resource, headers={"ETag": etag(document.version)})
 
 
 @app.route(
@@ -127,7 +127,7 @@ def content(id: str) -> Response:  # noqa: A002 - the name of the path's paramet
     found = wiring.read_content()(app.actor, id, app.now)
     if found.address is not None:
         return redirect(found.address)
-    headers = {"Content-Disposition": found.disposition, "ETag": etag(found.document)}
+    headers = {"Content-Disposition": found.disposition, "ETag": etag(found.document.version)}
     return bytes_answer(found.data or b"", found.document.content.media_type, headers)
 
 
@@ -145,13 +145,13 @@ def _sent(*, upload: bool = False) -> Sent:
 def _changed(document: Document) -> Response:
     """The document as it stands now, with its version."""
     resource = resource_of(document, _fhir_url(), hidden_from_others=document.hidden_from_others)
-    return fhir_answer(resource, headers={"ETag": etag(document)})
+    return fhir_answer(resource, headers={"ETag": etag(document.version)})
 
 
 def _published(published: Published) -> Response:
     """201 for a new document, 200 with the same resource for one sent before."""
     resource = resource_of(published.document, _fhir_url(), warnings=published.warnings)
-    headers = {"Location": _location(resource), "ETag": etag(published.document)}
+    headers = {"Location": _location(resource), "ETag": etag(published.document.version)}
     return fhir_answer(resource, 201 if published.created else 200, headers)
 
 

@@ -86,8 +86,3 @@ def told(preferences: Preferences) -> dict[str, Any]:
             for topic in Topic
         },
     }
-
-
-def tag(version: int) -> dict[str, str]:
-    """The version that If-Match may name; 0 where nothing was ever said."""
-    return {"ETag": f'W/"{version}"'}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from chalice.app import Response
 
-from dmp.edge.http import HttpArea, json_answer
+from dmp.edge.http import HttpArea, etag, json_answer
 from functions.operations import wiring
 from functions.operations.messages import (
     FollowUpMessage,
@@ -12,7 +12,6 @@ from functions.operations.messages import (
     list_answer,
     next_link,
     question_of,
-    version_of,
     wants_csv,
 )
 from functions.operations.sheet import csv_answer
@@ -39,7 +38,7 @@ def list_emergencies() -> Response:
 def read_emergency(episode_id: str) -> Response:
     """One line of the list, and its follow-up step by step."""
     episode, steps = wiring.oversee_emergencies().read(app.actor, episode_id, app.now)
-    return json_answer(episode_answer(episode, steps), headers={"ETag": f'W/"{episode.version}"'})
+    return json_answer(episode_answer(episode, steps), headers={"ETag": etag(episode.version)})
 
 
 @app.route(
@@ -47,7 +46,7 @@ def read_emergency(episode_id: str) -> Response:
 )
 def follow_emergency(episode_id: str) -> Response:
     """Say how far the follow-up of an emergency access has come."""
-    actor, version = app.actor, version_of(app.header("if-match"))
+    actor, version = app.actor, app.expected_version
     state = app.body(FollowUpMessage).state
     done = wiring.follow_emergency()(actor, episode_id, state, version, app.now)
-    return json_answer(episode_answer(done), headers={"ETag": f'W/"{done.version}"'})
+    return json_answer(episode_answer(done), headers={"ETag": etag(done.version)})

@@ -12,7 +12,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PlainSerialize
 from pydantic.alias_generators import to_camel
 
 from dmp.domain.emergencies import EMERGENCIES, Access, Episode, FollowUp, State, day_of
-from dmp.domain.errors import Fault, StaleVersion
+from dmp.domain.errors import Fault
 from dmp.domain.notifications import PARIS
 from dmp.domain.traces import Mode
 from dmp.edge.fhir_search import COUNT, CURSOR, Query, Reading, cursor_of
@@ -23,7 +23,6 @@ LINES = 1000
 
 _KNOWN = ("from", "to", "state", "mode", COUNT, CURSOR)
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-_TAG = re.compile(r'(?:W/)?"([0-9]{1,9})"')
 _PROFESSIONAL = "professional#"
 
 
@@ -218,17 +217,6 @@ def wants_csv(accept: str | None) -> bool:
     """Whether a sheet is preferred to JSON."""
     media = [one.partition(";")[0].strip().lower() for one in (accept or "").split(",")]
     return "text/csv" in media and "application/json" not in media[: media.index("text/csv")]
-
-
-def version_of(if_match: str | None) -> int | None:
-    """The version that a request is made for, None for any; StaleVersion for one that we never
-    gave."""
-    if if_match is None or if_match.strip() == "*":
-        return None
-    found = _TAG.fullmatch(if_match.strip())
-    if found is None:
-        raise StaleVersion
-    return int(found[1])
 
 
 def _day(reading: Reading, name: str, usual: date) -> date:

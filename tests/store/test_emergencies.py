@@ -381,9 +381,9 @@ def test_a_step_on_a_version_that_is_no_longer_there_is_412(area, tell):
     tell("e1")
     episode = found(area)["rows"][0]["id"]
     assert follow(area, episode, "under-review")[0] == 200
-    for stale in ('W/"1"', "W/1", "what"):
-        status, body, _ = follow(area, episode, "justified", **{"If-Match": stale})
-        assert (status, body["type"]) == (412, "urn:dmp:problem/stale-version")
+    for told, refused in (('W/"1"', (412, "stale-version")), ("W/1", (400, "malformed"))):
+        status, body, _ = follow(area, episode, "justified", **{"If-Match": told})
+        assert (status, body["type"]) == (refused[0], f"urn:dmp:problem/{refused[1]}")
     assert follow(area, episode, "justified", **{"If-Match": 'W/"2"'})[0] == 200
 
 

@@ -35,7 +35,7 @@ from dmp.domain.identity import PS_OID, STRUCTURE_OID, is_finess, is_ps_id
 from dmp.domain.ids import split_document_id
 from dmp.edge.fhir_bundles import history_bundle, searchset
 from dmp.edge.fhir_search import COUNT, CURSOR, Query, Reading, Token, common, cursor_of, used
-from dmp.edge.http import parsed
+from dmp.edge.http import etag, parsed
 from dmp.edge.json_patch import Patch
 from dmp.usecases.change_consent import Amend, Asked
 from dmp.usecases.grant_access import TAKEN, Wish
@@ -299,7 +299,7 @@ def history(page: HistoryPage, name: str, base: str, query: Query) -> dict[str, 
                 },
                 "response": {
                     "status": "201" if first else "200",
-                    "etag": _etag(change.consent.decision),
+                    "etag": etag(change.consent.decision.version),
                     "lastModified": told["meta"]["lastUpdated"],
                 },
             }
@@ -333,12 +333,8 @@ def headers(consent: Consent, base: str) -> dict[str, str]:
     """Where a decision is read again, and its version."""
     return {
         "Location": f"{base}/Consent/{consent.id}",
-        "ETag": _etag(consent.decision),
+        "ETag": etag(consent.decision.version),
     }
-
-
-def _etag(decision: Decision) -> str:
-    return f'W/"{decision.version}"'
 
 
 def _version_of(change: Change) -> dict[str, Any]:

@@ -109,11 +109,6 @@ def _coded(url: str, code: str, text: str) -> dict[str, Any]:
     }
 
 
-def etag(document: Document) -> str:
-    """The weak entity tag of a version: `W/"1"`."""
-    return f'W/"{document.version}"'
-
-
 def instant(moment: datetime) -> str:
     """A FHIR instant in UTC, to the millisecond."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

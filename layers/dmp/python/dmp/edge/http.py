@@ -54,6 +54,11 @@ _CHALICE_ERRORS: dict[str, type[DmpError]] = {
 }
 
 
+def etag(version: int) -> str:
+    """The tag of a version, as `expected_version` reads it: `W/"3"`."""
+    return f'W/"{version}"'
+
+
 class Bearer(Authorizer):
     """Marks a route as protected; the authorizer itself is the area `functions/authorizer`."""
 
