@@ -10,16 +10,20 @@ import pytest
 from botocore.exceptions import ClientError
 
 from dmp.domain.actors import Agent, AgentRole, Person, Professional, Structure, System
+from dmp.domain.consents import Change, Consent, Decision, Kind, Turn
+from dmp.domain.ids import new_ulid
 from dmp.domain.majority import PARIS, comes_of_age
 from dmp.domain.records import RecordStatus
+from dmp.domain.traces import Act, Outcome, Trace
 from dmp.edge.http import HttpArea
 from dmp.store.aws import client
+from dmp.store.consents import Consents
 from dmp.store.items import decode, encode
 from dmp.store.pseudonyms import Pseudonyms
 from dmp.store.records import Records, record_item
 from dmp.store.representatives import Minors, Representatives
 from dmp.store.traces import Journal
-from tests.support.aws import account
+from tests.support.aws import JOURNAL, account
 from tests.support.gateway import ask
 from tests.support.people import Someone, opening, somebody
 from tests.support.records import record
@@ -265,6 +269,14 @@ def test_whoever_opened_the_record_names_a_representative_later(app, opener):
     assert record_id in list(minors.born_on(child.birth_date))
 
 
+def test_a_term_until_the_end_of_time_is_one(app):
+    record_id = opened(app, adult())
+    guardian = told(adult(), "guardianship", until="9999-12-31")
+    status, answer, _ = ask(app, "POST", place(record_id), PHARMACIST, guardian)
+    assert (status, answer["acting"]) == (201, True)
+    assert ask(app, "POST", place(record_id), PHARMACIST, guardian)[0] == 200
+
+
 def test_the_same_naming_again_changes_nothing_and_other_terms_are_a_conflict(app):
     record_id, mother = opened(app, minor()), adult()
     contact = {"email": "mere@example.test"}
@@ -360,6 +372,38 @@ def test_who_may_not_follow_the_record_names_nobody_nor_does_an_emergency(app, a
     assert refused[0] == 404
     assert traces(record_id) == [("refused", None)]
     assert shown(app, record_id) == []
+
+
+def authorised(record_id, professional):
+    """As the professional records it for themselves."""
+    consents = Consents(client("dynamodb"), "consents", JOURNAL)
+    given = Decision(Kind.AUTHORISATION, NOW, f"professional#{professional.id}", recorded_at=NOW)
+    change = Change(new_ulid(NOW), NOW, Turn.GIVEN, Consent(record_id, professional.id, given))
+    trace = Trace(
+        new_ulid(NOW), NOW, Act.CHANGE_CONSENT, Outcome.DONE, given.recorded_by, record_id
+    )
+    stood = consents.about(record_id, professional.id)
+    assert consents.save(stood, stood.having(given), [change], trace)
+
+
+def test_an_authorisation_leads_to_no_representative(app):
+    """Else whoever records one for themselves would have everything decided by a friend."""
+    friend, record_id = adult(), opened(app, adult())
+    authorised(record_id, ELSEWHERE)
+    assert ask(app, "GET", f"{RECORDS}/{record_id}", ELSEWHERE)[0] == 200
+    guardian = told(friend, "guardianship")
+    assert ask(app, "POST", place(record_id), ELSEWHERE, guardian)[0] == 403
+    assert traces(record_id) == [("refused", None)]
+    assert ask(app, "GET", f"{RECORDS}/{record_id}", visitor(friend))[0] == 404
+    assert ask(app, "POST", place(record_id), COLLEAGUE, guardian)[0] == 201
+
+
+def test_an_authorisation_ends_no_representation(app):
+    record_id = opened(app, minor(), told(adult()))
+    authorised(record_id, ELSEWHERE)
+    (one,) = shown(app, record_id)
+    assert ask(app, "DELETE", place(record_id, one["id"]), ELSEWHERE)[0] == 403
+    assert shown(app, record_id)[0]["acting"]
 
 
 def test_nobody_is_named_for_the_holder_of_a_closed_record(app):

@@ -29,7 +29,7 @@ KEPT = 12
 @dataclass(frozen=True, slots=True)
 class Naming:
     """Who is to represent a holder, as told at a counter; `until` is the last day, whole, in
-    Paris."""
+    Paris. The last day that there is (9999-12-31) is no end."""
 
     traits: Traits
     basis: Basis
@@ -74,7 +74,7 @@ def named(naming: Naming, now: datetime) -> Representative:
         basis=naming.basis,
         since=now,
         contact=replace(contact, mobile=mobile),
-        until=_midnight(last + timedelta(days=1)) if last else None,
+        until=_midnight(last + timedelta(days=1)) if last and last < date.max else None,
         id=new_ulid(now),
     )
 

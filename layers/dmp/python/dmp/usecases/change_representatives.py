@@ -1,7 +1,9 @@
 """Name who represents a holder, at a counter, and end it: seen at the next request.
 
-Whoever may open records and may follow this one does both; a holder of age ends what they no longer
-want. Nobody does in an emergency, nor on a closed record.
+Where the record was opened both are done; a holder of age ends what they no longer want. Who merely
+reads the record does neither: an authorisation, which a professional records for themselves, would
+lead to whoever decides everything in the holder's name. Nobody does in an emergency, nor on a
+closed record.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from dmp.domain.representatives import (
     lasting,
     named,
     naming_faults,
+    opened_beside,
     same_naming,
 )
 from dmp.domain.traces import Act, Mode, Outcome, Trace, trace_of
@@ -52,9 +55,9 @@ class Named:
 class NameRepresentative:
     """`majority` in years. The same naming again is the one that stands.
 
-    Raises Forbidden for who opens no records, NotFound for who may not follow this one, Conflict
-    when the person represents the holder on other terms or others kept writing, Invalid with
-    every fault.
+    Raises Forbidden for who opens no records and for who may follow this one and did not open it
+    (nor anybody in their structure or fund), NotFound for who may not follow it, Conflict when the
+    person represents the holder on other terms or others kept writing, Invalid with every fault.
     """
 
     gate: Gate
@@ -101,7 +104,7 @@ class EndRepresentation:
     """`majority` in years. Ended again, it stays as it ended.
 
     Raises NotFound for who may not follow the record and for an id that names nobody in it,
-    Forbidden for a representative and for a holder who is not of age.
+    Forbidden as above, for a representative, and for a holder who is not of age.
     """
 
     gate: Gate
@@ -115,8 +118,7 @@ class EndRepresentation:
             passage = _passage(self.gate, actor, record_id, now)
             record = passage.record
             if isinstance(actor, Person) and not self._decides(actor, record, now):
-                self.gate.trace(passage, _ACT, Outcome.REFUSED, now)
-                raise Forbidden
+                _forbid(self.gate, passage, now)
             one = next((one for one in record.representatives if one.id == which), None)
             if one is None:
                 self.gate.refuse(passage, _ACT, now)
@@ -143,14 +145,23 @@ def _opens(gate: Gate, actor: Actor, now: datetime) -> None:
 
 
 def _passage(gate: Gate, actor: Actor, record_id: str, now: datetime) -> Passage:
-    """To whoever may follow the record, in no emergency; not to change a closed one."""
+    """To the holder's side, and to where the record was opened, in no emergency; not to change a
+    closed one."""
     situation = gate.situation(actor, record_id, _ACT, now)
     passage = gate.ask(actor, Action.SEE_RECORD, situation, now)
     if not passage.answer.allowed or passage.mode is not Mode.NORMAL:
         gate.refuse(passage, _ACT, now)
+    if not isinstance(actor, Person) and not opened_beside(actor, passage.record):
+        _forbid(gate, passage, now)
     if passage.record.status is not RecordStatus.OPEN:
         gate.fail(passage, _ACT, RecordClosed(record_id), now)
     return passage
+
+
+def _forbid(gate: Gate, passage: Passage, now: datetime) -> NoReturn:
+    """Refuse, and say so: to who may follow the record."""
+    gate.trace(passage, _ACT, Outcome.REFUSED, now)
+    raise Forbidden
 
 
 def _trace(passage: Passage, one: Representative, now: datetime) -> Trace:
