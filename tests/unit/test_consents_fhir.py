@@ -64,6 +64,13 @@ def test_a_period_is_read_to_the_second_and_a_day_counts_whole():
     assert wish.until == datetime(2026, 12, 31, 23, tzinfo=UTC)
 
 
+def test_a_period_reaches_from_the_first_day_that_there_is_to_the_last():
+    told = body()
+    told["provision"]["period"] = {"start": "0001-01-01", "end": "9999-12-31"}
+    wish = fhir_consent.wish_of(told)
+    assert (wish.since, wish.until) == (datetime(1, 1, 1, tzinfo=UTC), None)
+
+
 @pytest.mark.parametrize(
     "moment",
     ["2026", "2026-02-30", "2026-07-01T08:00:00", "demain", 3, "0001-01-01T00:00:00+14:00"],

@@ -385,6 +385,7 @@ def test_a_code_without_its_system_is_of_any():
         ({"patient": [RECORD], "service-date": ["yesterday"]}, ["service-date"]),
         ({"patient": [RECORD], "service-date": ["2023-02-29"]}, ["service-date"]),
         ({"patient": [RECORD], "service-date": ["2024-02-01T10:00"]}, ["service-date"]),
+        ({"patient": [RECORD], "created": ["0001-01-01T00:00:00+14:00"]}, ["created"]),
         ({"patient": [RECORD], "created": ["2024-13"]}, ["created"]),
         ({"patient": [RECORD], "_count": ["0"]}, ["_count"]),
         ({"patient": [RECORD], "_count": ["many"]}, ["_count"]),

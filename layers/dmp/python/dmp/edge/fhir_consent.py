@@ -527,16 +527,21 @@ def _version(parts: Sequence[str]) -> int:
 
 
 def _start(value: date | datetime | None) -> datetime | None:
-    """A day begins at midnight in Paris."""
+    """A day begins at midnight in Paris; the first day that there is, not before it in UTC."""
     if value is None or isinstance(value, datetime):
         return value
+    if value == date.min:
+        return datetime.min.replace(tzinfo=UTC)
     return datetime.combine(value, time(), _PARIS).astimezone(UTC)
 
 
 def _end(value: date | datetime | None) -> datetime | None:
-    """A day counts whole [FHIR Period]: it ends where the next begins."""
+    """A day counts whole [FHIR Period]: it ends where the next begins; the last day that
+    there is has no end."""
     if value is None or isinstance(value, datetime):
         return value
+    if value == date.max:
+        return None
     return _start(value + timedelta(days=1))
 
 

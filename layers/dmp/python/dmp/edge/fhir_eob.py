@@ -204,7 +204,7 @@ def _days(reading: Reading, name: str) -> tuple[Days, ...]:
     dates = reading.dates(name)
     if not all(dated.to_the_day for dated in dates):
         reading.faults.append(Fault(name, "date", "to the day at most"))
-    return tuple(_relative(dated) for dated in dates)
+    return tuple(_relative(dated) for dated in dates if dated.to_the_day)
 
 
 def _relative(dated: Dated) -> Days:
