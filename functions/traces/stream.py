@@ -34,9 +34,9 @@ def facts_of(change: facts.Change) -> Iterator[facts.Fact]:
         return
     hidden = facts.hidden(trace.hidden_from)
     if trace.act in _DOCUMENT_READS and trace.target:
-        yield _fact(ACCESSED, trace, {"documentId": trace.target, **_where(trace), **hidden})
+        yield _fact(ACCESSED, trace, {"documentId": trace.target, **hidden})
     if trace.act in _RECORD_READS and _may_be_a_first_access(trace):
-        yield _fact(RECORD_ACCESSED, trace, {"act": trace.act.value, **_where(trace)})
+        yield _fact(RECORD_ACCESSED, trace, {"act": trace.act.value})
     if trace.act in _READS and trace.mode is not Mode.NORMAL:
         yield _fact(EMERGENCY, trace, {"act": trace.act.value, **_post(trace), **hidden})
 
@@ -47,16 +47,10 @@ def _may_be_a_first_access(trace: Trace) -> bool:
     return trace.mode is Mode.NORMAL and trace.actor.startswith(_PROFESSIONAL)
 
 
-def _where(trace: Trace) -> dict[str, facts.Told]:
-    """In which structure a professional acts, as far as their token says so."""
-    if trace.structure and trace.actor.startswith(_PROFESSIONAL):
-        return {"structure": trace.structure}
-    return {}
-
-
 def _post(trace: Trace) -> dict[str, facts.Told]:
     """As what and where the professional acts, by their codes."""
-    return {**({"profession": trace.profession} if trace.profession else {}), **_where(trace)}
+    told = {"profession": trace.profession, "structure": trace.structure}
+    return {name: code for name, code in told.items() if code}
 
 
 def _fact(kind: str, trace: Trace, more: dict[str, facts.Told]) -> facts.Fact:

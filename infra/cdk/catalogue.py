@@ -68,7 +68,6 @@ QUEUES = {
     "history-requests": Queue(facts=("record.opened.v1",)),
     "uploads": Queue(objects=(("quarantine", "in/"),)),
     "emergencies": Queue(facts=("emergency.accessed.v1",)),
-    "care-teams": Queue(facts=("document.accessed.v1", "record.accessed.v1")),
     "notifications": Queue(
         facts=(
             "document.published.v1",

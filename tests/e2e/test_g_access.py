@@ -232,20 +232,46 @@ def test_colleagues_of_an_authorised_professional_are_presumed_authorised(dmp, r
     assert dmp.get(f"{FHIR}/{document}", doctor(dmp, 316, structure=HOSPITAL)).status_code == 404
 
 
-def test_colleagues_of_whom_the_holder_authorised_are_presumed_once_they_act(
-    dmp, record, person, eventually
-):
+def test_who_authorises_one_professional_by_name_lets_no_colleague_in(dmp, record, person):
     document, holder = publish(dmp, record), dmp.holder(person)
     first, second = (doctor(dmp, rank, structure=HOSPITAL) for rank in (318, 319))
     given = dmp.consent(holder, record, "authorisation", 318)
-    assert dmp.get(f"{FHIR}/{document}", second).status_code == 404
+    assert given.status_code == 201, given.text
     assert dmp.get(f"{FHIR}/{document}", first).status_code == 200
-    assert eventually(lambda: dmp.get(f"{FHIR}/{document}", second).status_code == 200)
-    assert dmp.get(f"{FHIR}/{document}", doctor(dmp, 319, structure=FAR)).status_code == 404
+    assert listed(dmp, first, record) == [document]
+    assert dmp.get(f"{FHIR}/{document}", second).status_code == 404
+    assert listed(dmp, second, record) == []
+    assert authorisation(dmp, second, person) == "NON_EXISTE"
     now = dmp.get(f"{CONSENT}/{given.json()['id']}", holder)
     assert now.headers["etag"] == given.headers["etag"]
-    assert now.json()["organization"][0]["identifier"]["value"] == f"1{HOSPITAL}"
-    assert "care-team.join" in dmp.get(TRACES, holder, params={"patient": record}).text
+    assert "organization" not in now.json()
+
+
+def test_colleagues_are_presumed_where_the_holder_named_the_structure(dmp, record, person):
+    document, holder = publish(dmp, record), dmp.holder(person)
+    second = doctor(dmp, 319, structure=HOSPITAL)
+    where = {"system": "urn:oid:1.2.250.1.71.4.2.2", "value": f"1{HOSPITAL}"}
+    named = {**consent_of(record, "authorisation", 318), "organization": [{"identifier": where}]}
+    assert dmp.get(f"{FHIR}/{document}", second).status_code == 404
+    given = dmp.post(CONSENT, holder, json=named)
+    assert given.status_code == 201, given.text
+    assert dmp.get(f"{FHIR}/{document}", second).status_code == 200
+    assert dmp.get(f"{FHIR}/{document}", doctor(dmp, 319, structure=FAR)).status_code == 404
+    assert revoke(dmp, holder, given.json()["id"]).status_code == 200
+    assert dmp.get(f"{FHIR}/{document}", second).status_code == 404
+
+
+def test_a_professional_who_records_the_holder_s_authorisation_again_brings_colleagues(
+    dmp, record, person
+):
+    document, holder = publish(dmp, record), dmp.holder(person)
+    first, second = (doctor(dmp, rank, structure=HOSPITAL) for rank in (328, 329))
+    given = dmp.consent(holder, record, "authorisation", 328)
+    assert dmp.get(f"{FHIR}/{document}", second).status_code == 404
+    again = dmp.consent(first, record, "authorisation", 328)
+    assert (again.status_code, again.headers["etag"]) == (200, given.headers["etag"])
+    assert again.json()["organization"][0]["identifier"]["value"] == f"1{HOSPITAL}"
+    assert dmp.get(f"{FHIR}/{document}", second).status_code == 200
     version = {"If-Match": given.headers["etag"]}
     assert revoke(dmp, holder, given.json()["id"], **version).status_code == 200
     assert dmp.get(f"{FHIR}/{document}", second).status_code == 404

@@ -17,7 +17,7 @@ from tests.support.people import somebody
 FHIR = "/fhir/DocumentReference"
 NOBODY = "0" * 26
 REPORTS = {"type": "http://loinc.org|11488-4"}  # what the insurer brings comes when it comes
-ELSEWHERE, FAR = "512000015", "690000999"
+ELSEWHERE = "512000015"
 READER, STRANGER = 401, 402
 SEARCHES = ["/fhir/DocumentReference", "/fhir/Consent", "/fhir/AuditEvent",
             "/fhir/ExplanationOfBenefit"]  # fmt: skip
@@ -25,9 +25,9 @@ REASON = "Patient inconscient, détresse vitale"
 
 
 def doctor(dmp: Dmp, rank: int, *more: str) -> str:
-    """The stranger acts far from the reader, whose colleagues are presumed authorised."""
-    structure = FAR if rank == STRANGER else ELSEWHERE
-    return dmp.professional(rank, "10", "--structure", structure, *more)
+    """Reader and stranger act in one structure: the holder named the reader alone, and no one
+    else is presumed authorised by that."""
+    return dmp.professional(rank, "10", "--structure", ELSEWHERE, *more)
 
 
 def plain(answer) -> Any:

@@ -1,28 +1,22 @@
-"""Care teams that are learnt: from a request to the colleagues who are presumed authorised."""
+"""Care teams, from a request to the colleagues who are presumed authorised, and who are not."""
 
 from __future__ import annotations
 
-import importlib
 import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from dmp.domain.actors import Structure
+from dmp.domain.actors import Structure, key_of
 from dmp.domain.consents import Kind
-from dmp.domain.traces import Act
-from dmp.edge.facts import Change
 from dmp.store import consents as stored
 from dmp.store.aws import client
-from dmp.store.bus import Bus
 from dmp.store.consents import Consents, team_of
 from dmp.store.items import decode, encode
 from functions.accounts import app as accounts
 from functions.consents import app as consents
 from functions.documents import app as documents
-from functions.traces.stream import facts_of
-from infra.cdk import catalogue
 from tests.access.scenes import ME, OTHER, person, professional
 from tests.support.aws import JOURNAL, account
 from tests.support.consents import body
@@ -77,8 +71,8 @@ def members(record, finess=HERE):
     return {one.professional: one for one in team_of(found[0] if found else None).members}
 
 
-def post(actor, record, kind="authorisation", provision="permit", who=ME):
-    told = body(kind, provision, patient={"reference": f"Patient/{record}"})
+def post(actor, record, kind="authorisation", provision="permit", who=ME, **changes):
+    told = body(kind, provision, patient={"reference": f"Patient/{record}"}, **changes)
     told["provision"]["actor"][0]["reference"]["identifier"]["value"] = who
     status, answer, headers = ask(consents.app, "POST", "/fhir/Consent", actor, told)
     assert status in {200, 201}, answer
@@ -100,83 +94,60 @@ def opens(actor, record) -> bool:
     return max(found, key=lambda one: one["sk"])["outcome"] == "done"
 
 
-class Taken:
-    """A bus that takes everything."""
-
-    def __init__(self) -> None:
-        self.entries: list[dict[str, str]] = []
-
-    def put_events(self, Entries):  # noqa: N803 - AWS's name
-        self.entries += Entries
-        return {"FailedEntryCount": 0, "Entries": [{}] * len(Entries)}
+def acts_in(finess):
+    """The structure as a Consent names it."""
+    where = {"system": "urn:oid:1.2.250.1.71.4.2.2", "value": f"1{finess}"}
+    return {"organization": [{"identifier": where}]}
 
 
-def accesses(record):
-    """The messages that the traces of a record become on the queue `care-teams`."""
-    told = [
-        fact
-        for item in items("traces", "TRACE#", record)
-        for fact in facts_of(Change(item["pk"], item["sk"], None, item))
-        if fact.type in catalogue.QUEUES["care-teams"].facts
-    ]
-    taken = Taken()
-    Bus(taken, "facts").publish("dmp.traces", told)
-    return [
-        {
-            "messageId": f"m-{number}",
-            "eventSource": "aws:sqs",
-            "body": json.dumps(
-                {"detail-type": entry["DetailType"], "detail": json.loads(entry["Detail"])}
-            ),
-        }
-        for number, entry in enumerate(taken.entries)
-    ]
+# -- who brings colleagues, and who does not -----------------------------------------------------
 
 
-def deliver(messages):
-    handler = importlib.import_module("functions.consents.teams").handler
-    return handler({"Records": messages}, None)["batchItemFailures"]
-
-
-# -- what it opens -------------------------------------------------------------------------------
-
-
-def test_colleagues_are_presumed_once_the_one_whom_the_holder_authorised_has_acted(record):
+def test_whom_the_holder_authorised_by_name_brings_nobody_by_reading(record):
+    """The presumption asks that the patient was informed: here they were, of one professional."""
     post(HOLDER, record)
-    assert not opens(NURSE, record)
+    (before,) = items("consents", f"ACTOR#{ME}", record)
     assert opens(DOCTOR, record)
     assert not opens(NURSE, record)
-    assert deliver(accesses(record)) == []
+    assert items("consents", f"ACTOR#{ME}", record) == [before]
+    assert items("consents", "TEAM#", record) == []
+
+
+def test_the_structure_that_the_holder_names_brings_its_colleagues(record):
+    told, _ = post(HOLDER, record, **acts_in(HERE))
+    assert opens(NURSE, record)
+    assert not opens(replace(NURSE, structure=Structure(THERE)), record)
+    assert end(HOLDER, told["id"])[0] == 200
+    assert not opens(NURSE, record)
+
+
+def test_a_professional_who_records_it_at_the_time_of_care_brings_their_colleagues(record):
+    post(DOCTOR, record)
     assert opens(NURSE, record)
     assert not opens(replace(NURSE, structure=Structure(THERE)), record)
 
 
 def test_a_professional_who_repeats_the_holder_s_authorisation_brings_their_colleagues(record):
     told, headers = post(HOLDER, record)
+    assert not opens(NURSE, record)
     again, same = post(DOCTOR, record)
     assert opens(NURSE, record)
     assert same["ETag"] == headers["ETag"]
-    assert again == {**told, "organization": again["organization"]}
+    assert again == {**told, **acts_in(HERE)}
     assert len(items("consents", "CHANGE#", record)) == 1
 
 
-def test_the_presumption_is_as_old_as_the_authorisation_not_as_the_access(record, store):
+def test_a_token_without_a_structure_brings_nobody(record):
     post(HOLDER, record)
-    given = store.about(record, ME).of(Kind.AUTHORISATION)
-    opens(DOCTOR, record)
-    deliver(accesses(record))
-    assert members(record)[ME].since == given.at
-    assert members(record)[ME].until == given.until
+    post(replace(DOCTOR, structure=None), record)
+    post(replace(DOCTOR, structure=None), record, "medecin-traitant")
+    assert items("consents", "TEAM#", record) == []
 
 
-def test_an_emergency_and_a_role_bring_nobody(record):
-    post(HOLDER, record)
-    hurry = replace(DOCTOR, emergency_reason="Patient inconscient, détresse vitale")
-    assert opens(hurry, record)
+def test_the_role_of_medecin_traitant_brings_nobody(record):
     post(HOLDER, record, "medecin-traitant")
-    end(HOLDER, f"{record}.authorisation.{ME}")
+    post(DOCTOR, record, "medecin-traitant")
     assert opens(DOCTOR, record)
-    assert deliver(accesses(record)) == []
     assert items("consents", "TEAM#", record) == []
 
 
@@ -184,33 +155,51 @@ def test_who_is_only_presumed_brings_nobody_into_the_next_structure(record):
     """A nurse who works in two houses would else carry the presumption from one to the other."""
     post(DOCTOR, record)
     assert opens(NURSE, record)
-    elsewhere = replace(NURSE, structure=Structure(THERE))
-    opens(elsewhere, record)
-    deliver(accesses(record))
+    assert not opens(replace(NURSE, structure=Structure(THERE)), record)
     assert set(members(record)) == {ME}
     assert members(record, THERE) == {}
 
 
-# -- what it leaves as it is ---------------------------------------------------------------------
+def test_the_presumption_is_as_old_as_the_authorisation_not_as_its_repetition(record, store):
+    post(HOLDER, record)
+    given = store.about(record, ME).of(Kind.AUTHORISATION)
+    post(DOCTOR, record)
+    assert members(record)[ME].since == given.at
+    assert members(record)[ME].until == given.until
 
 
-def test_what_is_learnt_is_nobody_s_decision(record, store):
+def test_the_oldest_authorisations_may_be_repeated_too(record, dynamodb):
+    """Those from before proofs and moments were kept."""
+    at = datetime.now(UTC) - timedelta(days=1)
+    old = {"since": at.isoformat(), "recordedBy": "patient#x", "active": True, "version": 1}
+    dynamodb.put_item(
+        TableName="consents",
+        Item=encode(
+            {
+                "pk": f"REC#{record}",
+                "sk": f"ACTOR#{ME}",
+                "version": 1,
+                "decisions": {"authorisation": old},
+            }
+        ),
+    )
+    post(DOCTOR, record)
+    assert members(record)[ME].since == at
+
+
+# -- what a repetition leaves as it is -----------------------------------------------------------
+
+
+def test_what_is_repeated_is_no_new_decision(record, store):
     told, headers = post(HOLDER, record)
-    opens(DOCTOR, record)
     before = store.about(record, ME)
-    deliver(accesses(record))
-    after = store.about(record, ME)
+    post(DOCTOR, record)
     settled = replace(before.of(Kind.AUTHORISATION), structure=HERE)
-    assert after == before.having(settled)
+    assert store.about(record, ME) == before.having(settled)
     assert len(items("consents", "CHANGE#", record)) == 1
     _, read, again = ask(consents.app, "GET", f"/fhir/Consent/{told['id']}", HOLDER)
     assert again["ETag"] == headers["ETag"]
-    assert read == {
-        **told,
-        "organization": [
-            {"identifier": {"system": "urn:oid:1.2.250.1.71.4.2.2", "value": f"1{HERE}"}}
-        ],
-    }
+    assert read == {**told, **acts_in(HERE)}
     status, ended, _ = end(HOLDER, told["id"], **{"If-Match": headers["ETag"]})
     assert (status, ended["status"]) == (200, "inactive")
 
@@ -218,47 +207,28 @@ def test_what_is_learnt_is_nobody_s_decision(record, store):
 def test_the_professional_s_place_among_my_patients_stays(record):
     post(HOLDER, record)
     (before,) = items("consents", f"ACTOR#{ME}", record)
-    opens(DOCTOR, record)
-    deliver(accesses(record))
+    post(DOCTOR, record)
     (after,) = items("consents", f"ACTOR#{ME}", record)
     assert after["authorisedAt"] == before["authorisedAt"]
     assert after["professional"] == before["professional"] == ME
 
 
-def test_the_trace_says_that_the_service_did_it(record):
+def test_the_trace_says_that_the_professional_did_it(record):
     post(HOLDER, record)
-    opens(DOCTOR, record)
-    deliver(accesses(record))
-    (entry,) = joined(record)
-    assert (entry["actorKey"], entry["outcome"]) == ("service#care-teams", "done")
+    post(DOCTOR, record)
+    entry = max(items("traces", "TRACE#", record), key=lambda one: one["sk"])
+    assert (entry["act"], entry["outcome"]) == ("consent.change", "done")
+    assert (entry["actorKey"], entry["structure"]) == (key_of(DOCTOR), HERE)
     assert entry["target"] == f"{record}.authorisation.{ME}"
-    assert entry["structure"] == HERE
     assert JOURNAL.genuine(entry)
-    # No fact comes of it: it is not an access, and the queue does not feed itself.
-    assert list(facts_of(Change(entry["pk"], entry["sk"], None, entry))) == []
 
 
-def joined(record):
-    found = items("traces", "TRACE#", record)
-    return [one for one in found if one["act"] == Act.JOIN_CARE_TEAM.value]
-
-
-def test_handed_out_again_it_is_learnt_once(record, store):
+def test_repeated_again_it_is_said_once(record, store):
     post(HOLDER, record)
-    opens(DOCTOR, record)
-    messages = accesses(record)
     for _ in range(3):
-        assert deliver([*messages, *messages]) == []
-    assert len(joined(record)) == 1
+        post(DOCTOR, record)
     assert store.about(record, ME).version == 2
-
-
-def test_what_is_no_access_comes_back_alone(record):
-    post(HOLDER, record)
-    opens(DOCTOR, record)
-    broken = {"messageId": "broken", "eventSource": "aws:sqs", "body": "{}"}
-    assert deliver([broken, *accesses(record)]) == [{"itemIdentifier": "broken"}]
-    assert set(members(record)) == {ME}
+    assert len(items("consents", "TEAM#", record)) == 1
 
 
 # -- several at once -----------------------------------------------------------------------------
@@ -281,99 +251,56 @@ def meanwhile(monkeypatch):
     return acts
 
 
-@pytest.mark.parametrize("how", ["withdrawn", "blocked"])
-def test_what_the_holder_ends_while_it_is_learnt_stays_ended(record, meanwhile, how):
-    told, _ = post(HOLDER, record)
-    opens(DOCTOR, record)
-    meanwhile.append(
-        (lambda: end(HOLDER, told["id"]))
-        if how == "withdrawn"
-        else (lambda: post(HOLDER, record, "block", "deny"))
-    )
-    assert deliver(accesses(record)) == []
+def test_a_block_that_comes_while_it_is_repeated_wins(record, meanwhile):
+    post(HOLDER, record)
+    meanwhile.append(lambda: post(HOLDER, record, "block", "deny"))
+    assert status_of(DOCTOR, record) == 404
     assert not meanwhile
-    assert (members(record), joined(record)) == ({}, [])
+    assert members(record) == {}
     assert not opens(NURSE, record)
 
 
+def status_of(actor, record) -> int:
+    told = body(patient={"reference": f"Patient/{record}"})
+    return ask(consents.app, "POST", "/fhir/Consent", actor, told)[0]
+
+
+def test_what_is_withdrawn_while_it_is_repeated_is_recorded_anew_and_told(record, meanwhile):
+    """As it would be a moment later: a decision of its own, of which the holder hears."""
+    told, _ = post(HOLDER, record)
+    meanwhile.append(lambda: end(HOLDER, told["id"]))
+    assert status_of(DOCTOR, record) == 201
+    lines = sorted(items("consents", "CHANGE#", record), key=lambda one: one["decision"]["version"])
+    assert [line["turn"] for line in lines] == ["given", "withdrawn", "given"]
+    assert lines[-1]["decision"]["recordedBy"] == key_of(DOCTOR)
+
+
 @pytest.mark.parametrize("how", ["withdrawn", "blocked"])
-def test_who_ends_an_authorisation_while_it_is_learnt_ends_the_team_too(record, meanwhile, how):
+def test_who_ends_an_authorisation_while_it_is_repeated_ends_the_team_too(record, meanwhile, how):
     told, headers = post(HOLDER, record)
-    opens(DOCTOR, record)
-    messages = accesses(record)
-    meanwhile.append(lambda: deliver(messages))
+    joined = []
+    meanwhile.append(lambda: (post(DOCTOR, record), joined.extend(members(record))))
     if how == "withdrawn":
         assert end(HOLDER, told["id"], **{"If-Match": headers["ETag"]})[0] == 200
     else:
         post(HOLDER, record, "block", "deny")
-    assert len(joined(record)) == 1
+    assert joined == [ME]
     assert members(record) == {}
     assert not opens(NURSE, record)
 
 
-@pytest.mark.parametrize("how", ["withdrawn", "blocked"])
-def test_a_message_that_comes_late_brings_nobody_back(record, how):
-    told, _ = post(HOLDER, record)
-    opens(DOCTOR, record)
-    messages = accesses(record)
-    deliver(messages)
-    if how == "withdrawn":
-        assert end(HOLDER, told["id"])[0] == 200
-    else:
-        block, _ = post(HOLDER, record, "block", "deny")
-        assert end(HOLDER, block["id"])[0] == 200
-    assert deliver(messages) == []
-    assert members(record) == {}
+def test_repeated_twice_at_once_it_is_said_once(record, store, meanwhile):
     post(HOLDER, record)
-    assert deliver(messages) == []  # acted before it was given again
-    assert members(record) == {}
+    meanwhile.append(lambda: post(DOCTOR, record))
+    post(DOCTOR, record)
+    assert not meanwhile
+    assert (set(members(record)), store.about(record, ME).version) == ({ME}, 2)
 
 
-def test_two_deliveries_at_once_learn_it_once(record, meanwhile):
-    post(HOLDER, record)
-    opens(DOCTOR, record)
-    messages = accesses(record)
-    meanwhile.append(lambda: deliver(messages))
-    assert deliver(messages) == []
-    assert (set(members(record)), len(joined(record))) == ({ME}, 1)
-
-
-def test_two_colleagues_who_act_at_once_are_both_of_the_team(record, meanwhile):
+def test_two_colleagues_who_repeat_at_once_are_both_of_the_team(record, meanwhile):
     post(HOLDER, record)
     post(HOLDER, record, who=OTHER)
-    opens(DOCTOR, record)
-    mine = accesses(record)
-    opens(NURSE, record)
-    both = accesses(record)
-    meanwhile.append(lambda: deliver(both))
-    assert deliver(mine) == []
+    meanwhile.append(lambda: post(NURSE, record, who=OTHER))
+    post(DOCTOR, record)
+    assert not meanwhile
     assert set(members(record)) == {ME, OTHER}
-
-
-def test_an_access_costs_no_more_calls_for_it(record):
-    """What is learnt is learnt after the answer: the access itself writes its trace alone."""
-    post(HOLDER, record)
-    (before,) = items("consents", f"ACTOR#{ME}", record)
-    assert opens(DOCTOR, record)
-    assert items("consents", f"ACTOR#{ME}", record) == [before]
-    assert items("consents", "TEAM#", record) == []
-
-
-def test_the_oldest_authorisations_learn_their_structure_too(record, store, dynamodb):
-    """Those from before proofs and moments were kept."""
-    at = datetime.now(UTC) - timedelta(days=1)
-    old = {"since": at.isoformat(), "recordedBy": "patient#x", "active": True, "version": 1}
-    dynamodb.put_item(
-        TableName="consents",
-        Item=encode(
-            {
-                "pk": f"REC#{record}",
-                "sk": f"ACTOR#{ME}",
-                "version": 1,
-                "decisions": {"authorisation": old},
-            }
-        ),
-    )
-    assert opens(DOCTOR, record)
-    assert deliver(accesses(record)) == []
-    assert members(record)[ME].since == at

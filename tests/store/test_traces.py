@@ -99,13 +99,10 @@ def told(written: Trace) -> list[tuple[str, dict]]:
 def test_a_document_read_in_an_emergency_is_told_twice_with_ids_only():
     written = trace()
     common = {"recordId": RECORD_ID, "traceId": written.id, "actor": DOCTOR, "mode": "break-glass"}
-    here = {"structure": "510000029"}
+    post = {"profession": "10", "structure": "510000029"}
     assert told(written) == [
-        ("document.accessed.v1", {**common, "documentId": written.target, **here}),
-        (
-            "emergency.accessed.v1",
-            {**common, "act": "document.content", "profession": "10", **here},
-        ),
+        ("document.accessed.v1", {**common, "documentId": written.target}),
+        ("emergency.accessed.v1", {**common, "act": "document.content", **post}),
     ]
 
 
@@ -136,19 +133,6 @@ HISTORY = SEARCH | {"act": Act.READ_HISTORY}
 )
 def test_what_the_journal_tells(changes, facts):
     assert [kind for kind, _ in told(trace(**changes))] == facts
-
-
-@pytest.mark.parametrize("changes", [SEARCH, {"mode": Mode.NORMAL}], ids=["list", "document"])
-def test_an_access_says_where_a_professional_acts_as_far_as_the_token_said_it(changes):
-    ((_, detail),) = told(trace(**changes))
-    assert (detail["structure"], "profession" in detail) == ("510000029", False)
-    ((_, detail),) = told(trace(**changes, structure=None))
-    assert "structure" not in detail
-
-
-def test_the_structure_of_a_software_is_not_told_as_a_professional_s():
-    ((_, detail),) = told(trace(mode=Mode.NORMAL, actor="system#1510000029", profession=None))
-    assert "structure" not in detail
 
 
 def test_every_fact_about_a_hidden_document_says_from_whom():

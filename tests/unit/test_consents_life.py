@@ -15,7 +15,6 @@ from dmp.domain.access import Action
 from dmp.domain.consents import OPENING_KINDS, AuthorisationState, Kind, Turn, consent_id
 from dmp.domain.errors import Conflict, DmpError, Forbidden, NotFound
 from dmp.usecases.grant_access import Wish
-from dmp.usecases.join_care_team import JoinCareTeam, Seen
 from tests.access.scenes import HERE, ME, NOW, OTHER, RECORD_ID, STRANGER, person, professional
 from tests.unit.test_grant_access import CHILD, MOTHER, House, withdrawn
 
@@ -105,24 +104,16 @@ class Life(RuleBasedStateMachine):
         self.count(done, Kind.AUTHORISATION)
         self.active[Kind.AUTHORISATION] = after
 
-    @rule(seconds=st.sampled_from([0, 1, 90_000_000]))
-    def the_professional_is_seen_at_work(self, seconds):
+    @precondition(lambda self: Kind.AUTHORISATION in self.active and not self.blocked)
+    @rule()
+    def the_professional_repeats(self):
         about = self.house.about(RECORD_ID, ME)
         given = about.of(Kind.AUTHORISATION)
-        at = self.now - timedelta(seconds=seconds)
-        expected = (
-            self.holds(Kind.AUTHORISATION)
-            and not self.blocked
-            and given.structure is None
-            and at >= given.at
-        )
-        seen = Seen(RECORD_ID, ME, HERE.finess, at)
-        assert JoinCareTeam(self.house)(seen, self.now) is expected
-        if expected:
-            settled = replace(given, structure=HERE.finess)
-            assert self.house.about(RECORD_ID, ME) == about.having(settled)
-        else:
-            assert self.house.about(RECORD_ID, ME) == about
+        wish = Wish(RECORD_ID, Kind.AUTHORISATION, ME, until=given.until)
+        assert self.house.grant(DOCTOR, wish, self.now).turn is None
+        settled = replace(given, structure=HERE.finess)
+        expected = about if given == settled else about.having(settled)
+        assert self.house.about(RECORD_ID, ME) == expected
 
     # -- what always holds ---------------------------------------------------------------------
 
@@ -155,7 +146,7 @@ class Life(RuleBasedStateMachine):
         for decision in about.decisions:
             name = consent_id(RECORD_ID, decision.kind, ME)
             lines = self.house.read.history(person(), name, self.now, count=1000).changes
-            # Where somebody acts may be learnt later: that is nobody's decision, and no line.
+            # Where somebody acts may be said later: that is nobody's decision, and no line.
             latest = lines[0].consent.decision
             assert latest.structure in {None, decision.structure}
             assert replace(latest, structure=decision.structure) == decision

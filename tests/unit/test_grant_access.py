@@ -531,13 +531,47 @@ def test_where_a_professional_acts_is_known_once_for_each_authorisation_of_the_h
     )
 
 
-def test_what_is_decided_while_the_structure_is_learnt_wins(house):
+def test_what_is_decided_while_the_structure_is_said_wins(house):
     house.grant(person(), AUTHORISE, NOW)
     house.in_between.append(lambda: house.grant(person(), STOP, NOW))
     with pytest.raises(NotFound):
         house.grant(professional(), AUTHORISE, NOW)
     assert house.of_kind(Kind.AUTHORISATION).structure is None
     assert house.state() is AuthorisationState.FORBIDDEN
+
+
+def test_a_holder_who_ends_the_version_they_saw_is_not_stopped_by_the_structure_said_meanwhile(
+    house,
+):
+    seen = house.grant(person(), AUTHORISE, NOW).consent.decision.version
+    house.in_between.append(lambda: house.grant(professional(), AUTHORISE, LATER))
+    done = house.withdraw(person(), Kind.AUTHORISATION, now=LATER, expected=seen)
+    # With its structure: whoever withdraws it takes the professional out of that team.
+    ended = done.consent.decision
+    assert (ended.active, ended.structure) == (False, scenes.HERE.finess)
+    assert ended.version == seen + 1
+
+
+def test_without_its_trace_no_structure_is_kept(house):
+    house.grant(person(), AUTHORISE, NOW)
+    house.broken = True
+    with pytest.raises(ConnectionError):
+        house.grant(professional(), AUTHORISE, NOW)
+    assert house.of_kind(Kind.AUTHORISATION).structure is None
+
+
+def test_of_an_authorisation_that_begins_later_the_structure_may_be_said_today(house):
+    house.grant(person(), replace(AUTHORISE, since=LATER), NOW)
+    said = house.grant(professional(), AUTHORISE, NOW)
+    assert (said.turn, said.consent.decision.structure) == (None, scenes.HERE.finess)
+    assert said.consent.decision.since == LATER
+
+
+def test_an_authorisation_given_again_after_its_end_knows_no_structure(house):
+    house.grant(person(), AUTHORISE, NOW)
+    house.grant(professional(), AUTHORISE, NOW)
+    house.withdraw(person(), Kind.AUTHORISATION, now=LATER)
+    assert house.grant(person(), AUTHORISE, LATER).consent.decision.structure is None
 
 
 def test_the_role_of_medecin_traitant_repeated_makes_no_care_team(house):

@@ -79,7 +79,7 @@ class Decision:
     """One decision about one professional: since when, until when, recorded when and by whom.
 
     `structure` is the FINESS of the structure where that professional acts, when it is known: said
-    with the decision, or learnt from the first access under it, which makes no new version.
+    with the decision, or when that professional records it again, which makes no new version.
     `represented` says that whoever recorded it acted in the holder's name. `recorded_at` is None
     for what was recorded before it was kept.
     """
@@ -150,22 +150,6 @@ class ActorConsents:
         """Whether the holder gave this professional the rights of a médecin traitant."""
         held = self.of(Kind.DELEGATE)
         return held is not None and held.holds(now)
-
-    def settled(self, structure: str, at: datetime, now: datetime) -> Decision | None:
-        """The authorisation, with the structure where its professional acted under it at `at`.
-
-        None when none stood then, when it does not hold now, or when its structure is known: the
-        first one learnt stays until the authorisation is given again.
-        """
-        granted = self.of(Kind.AUTHORISATION)
-        if (
-            granted is None
-            or granted.structure is not None
-            or self.authorisation(now) is not AuthorisationState.VALID
-            or at < max(granted.since, granted.at)
-        ):
-            return None
-        return replace(granted, structure=structure)
 
     @property
     def authorised_at(self) -> datetime | None:

@@ -28,7 +28,6 @@ class Act(StrEnum):
     CHANGE_DOCUMENT = "document.change"
     CHANGE_CONSENT = "consent.change"
     READ_CONSENTS = "consent.search"
-    JOIN_CARE_TEAM = "care-team.join"
     LIST_PATIENTS = "patient.list"
     CHANGE_REPRESENTATIVES = "representative.change"
     READ_TRACES = "trace.read"

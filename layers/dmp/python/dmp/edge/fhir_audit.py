@@ -108,7 +108,6 @@ KINDS: Mapping[Act, Kind] = {
     Act.CHANGE_DOCUMENT: _rest("patch", _DOCUMENT),
     Act.CHANGE_CONSENT: _rest("update", "Consent"),
     Act.READ_CONSENTS: _rest("search-type", "Consent"),
-    Act.JOIN_CARE_TEAM: Kind(None, "Consent", _LINK, "U"),
     Act.LIST_PATIENTS: _rest("search-type"),
     Act.CHANGE_REPRESENTATIVES: _rest("update", "Patient"),
     Act.READ_TRACES: _rest("search-type"),

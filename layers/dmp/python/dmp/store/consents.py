@@ -12,7 +12,7 @@ Keys by example (table `consents`):
 
 `decisions` is a map from kind to `{since, until?, recordedBy, recordedAt?, represented?, active,
 version, structure?, proof?}`. The item's own `version` counts every write of it, also that of a
-structure that was learnt, which leaves the version of the decision as it is.
+structure that was said later, which leaves the version of the decision as it is.
 
 The index `by-professional` (`professional`, `authorisedAt`) lists the records that are open to one
 professional by the moment of the newest decision. An `ACTOR#…` item has the two attributes while
@@ -170,8 +170,7 @@ class Authorisations:
 
 
 class Consents:
-    """`usecases.grant_access.Consents`, `usecases.read_consents.Consents` and
-    `usecases.join_care_team.Consents` on DynamoDB."""
+    """`usecases.grant_access.Consents` and `usecases.read_consents.Consents` on DynamoDB."""
 
     def __init__(self, dynamodb: Any, table: str, journal: Journal) -> None:
         self._dynamodb = dynamodb
@@ -241,8 +240,8 @@ class Consents:
         return self._replace(changes[0].consent, stood, decided, changes, trace)
 
     def settle(self, stood: ActorConsents, consent: Consent, trace: Trace) -> bool:
-        """A decision with the structure that was learnt in the place of the same one without it,
-        the care team and the trace: all or none. Nobody decided anything: no line of history.
+        """A decision with its structure in the place of the same one without it, the care team
+        and the trace: all or none. Nobody decided anything: no line of history.
 
         False when somebody else wrote, or is writing, in between: their change stands.
         """

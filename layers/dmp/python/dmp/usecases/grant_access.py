@@ -62,7 +62,7 @@ class Consents(Protocol):
         """All or none; False when `stood` is no longer what stands."""
 
     def settle(self, stood: ActorConsents, consent: Consent, trace: Trace) -> bool:
-        """A decision with the structure that was learnt; as `save`, without a change of it."""
+        """A decision with the structure that it lacked; as `save`, without a change of it."""
 
 
 class Durations(Protocol):
@@ -118,8 +118,8 @@ class GrantAccess:
     def __call__(
         self, actor: Actor, wish: Wish, now: datetime, expected: int | None = None
     ) -> Recorded:
-        """The same wish again changes nothing; of a professional who repeats what stands, the
-        structure is learnt where they act. `expected` is the version that has to stand, 0 for none,
+        """The same wish again changes nothing; a professional who repeats an authorisation whose
+        structure is not known says it. `expected` is the version that has to stand, 0 for none,
         None for any.
 
         Forbidden for an actor who never decides, NotFound for one who may not decide here (a
@@ -180,16 +180,15 @@ class GrantAccess:
     def _repeated(
         self, passage: Passage, wish: Wish, stood: ActorConsents, standing: Decision, now: datetime
     ) -> Recorded | None:
-        """What stands, as it stands; with the structure of a professional of whom it was not
-        known, as their next access would say it (`join_care_team`)."""
+        """What stands, as it stands; an authorisation without a structure gets the one that a
+        professional's token names. They record it at the time of care, with the patient: it is as
+        if they had been the first. No access does that: whom the holder named alone stays alone."""
         consent = Consent(wish.record_id, wish.professional, standing)
-        structure, settled = _structure(passage.actor, wish), None
-        if structure and wish.kind is Kind.AUTHORISATION:
-            settled = stood.settled(structure, now, now)
-        if settled is None:
+        structure = _structure(passage.actor, wish)
+        if wish.kind is not Kind.AUTHORISATION or standing.structure or not structure:
             self.gate.trace(passage, Act.CHANGE_CONSENT, Outcome.DONE, now, target=wish.id)
             return Recorded(consent, None)
-        consent = replace(consent, decision=settled)
+        consent = replace(consent, decision=replace(standing, structure=structure))
         if self.consents.settle(stood, consent, done(passage, wish.id, now)):
             return Recorded(consent, None)
         return None
