@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import lru_cache, partial
 from importlib.resources import files
-from json import dumps
+from json import JSONEncoder
 from typing import Any
 
 from cedarpy import AuthzResult, Decision, Entities, PolicySet, Schema, is_authorized_batch
@@ -35,6 +35,9 @@ NO_DOCUMENT = "no-document"
 
 _KEPT = 64
 """How many sets of entities a process keeps parsed: some kilobytes each."""
+
+_written = JSONEncoder(separators=(",", ":"), check_circular=False).encode
+"""JSON without blanks, by an encoder that is made once: cheaper to write, and to read for Cedar."""
 
 _HIDDEN = frozenset(
     {
@@ -111,7 +114,7 @@ class CedarDecisions:
             question.actor, *facts.REIMBURSEMENTS, self._matrix
         )
         actor = facts.principal(question.actor)
-        given = facts.context(question, self._parameters, matrix=opened)
+        given = _written(facts.context(question, self._parameters, matrix=opened))
         asked = facts.request(actor, question.action, resource, given)
         return self._answers(question.action, [asked], [actor, resource])[0]
 
@@ -122,7 +125,7 @@ class CedarDecisions:
         opened = facts.opened(question.actor, *kind, self._matrix)
         seen = facts.signature(document, me, opened=opened)
         entity = facts.lying("signature-0", seen, me)
-        given = facts.context(question, self._parameters, matrix=opened)
+        given = _written(facts.context(question, self._parameters, matrix=opened))
         asked = facts.request(actor, question.action, entity, given)
         return _warned(self._answers(question.action, [asked], [actor, entity])[0], seen)
 
@@ -139,7 +142,7 @@ class CedarDecisions:
         distinct = {one: f"signature-{number}" for number, one in enumerate(dict.fromkeys(seen))}
         actor = facts.principal(question.actor)
         contexts = {
-            matrix: dumps(facts.context(question, self._parameters, matrix=matrix))
+            matrix: _written(facts.context(question, self._parameters, matrix=matrix))
             for matrix in {one[0] for one in distinct}
         }
         entities = [facts.lying(name, one, me) for one, name in distinct.items()]
@@ -156,7 +159,7 @@ class CedarDecisions:
     def _answers(
         self, action: Action, asked: list[facts.Json], entities: list[facts.Json]
     ) -> list[Answer]:
-        known = self._entities(dumps(entities))
+        known = self._entities(_written(entities))
         results = is_authorized_batch(asked, self._policies, known, self._schema)
         answers = [self._answer(result) for result in results]
         if any(answer.rules == (EVALUATION_ERROR,) for answer in answers):

@@ -137,7 +137,7 @@ def context(question: Question, parameters: Parameters, *, matrix: bool) -> Json
 
 
 def request(actor: Json, action: Action, resource: Json, given: Json | str) -> Json:
-    """One request to the authorizer; a context that several share is given as JSON text."""
+    """One request to the authorizer; a context may be given as the JSON text of one."""
     return {
         "principal": actor["uid"],
         "action": {"type": "Action", "id": action.value},
