@@ -29,7 +29,7 @@ def search_consents() -> Response:
     actor, query = app.actor, app.query
     question = fhir_consent.question_of(query, strict=app.strict)
     found = wiring.read_consents().search(actor, question, app.now)
-    return fhir_answer(fhir_consent.bundle(found, wiring.fhir_base(), query))
+    return fhir_answer(fhir_consent.bundle(found, wiring.fhir_base(), query, actor))
 
 
 @app.route("/fhir/Consent/{consent_id}", methods=["GET"], authorizer=app.bearer)
@@ -37,7 +37,7 @@ def read_consent(consent_id: str) -> Response:
     """One decision."""
     found = wiring.read_consents().read(app.actor, consent_id, app.now)
     headers = fhir_consent.headers(found, wiring.fhir_base())
-    return fhir_answer(fhir_consent.resource(found), headers=headers)
+    return fhir_answer(fhir_consent.resource(found, app.actor), headers=headers)
 
 
 @app.route(
@@ -49,7 +49,7 @@ def read_consent(consent_id: str) -> Response:
 def change_consent(consent_id: str) -> Response:
     """Withdraw a decision, lift a block, or move a period."""
     actor, now, expected = app.actor, app.now, app.expected_version
-    amend = fhir_consent.amendment(Patch.of(app.json()))
+    amend = fhir_consent.amendment(Patch.of(app.json()), actor)
     return _recorded(wiring.change_consent()(actor, consent_id, amend, now, expected))
 
 
@@ -70,9 +70,9 @@ def consent_history(consent_id: str) -> Response:
     actor, query = app.actor, app.query
     count, after = fhir_consent.page_of_history(query, strict=app.strict)
     page = wiring.read_consents().history(actor, consent_id, app.now, count=count, after=after)
-    return fhir_answer(fhir_consent.history(page, consent_id, wiring.fhir_base(), query))
+    return fhir_answer(fhir_consent.history(page, consent_id, wiring.fhir_base(), query, actor))
 
 
 def _recorded(done: Recorded, status: int = 200) -> Response:
     headers = fhir_consent.headers(done.consent, wiring.fhir_base())
-    return fhir_answer(fhir_consent.resource(done.consent), status, headers)
+    return fhir_answer(fhir_consent.resource(done.consent, app.actor), status, headers)

@@ -579,6 +579,27 @@ def test_a_document_of_another_record_or_of_nobody_proves_nothing(record):
         assert (status, answer["issue"][0]["expression"]) == (422, ["Consent.sourceReference"])
 
 
+def test_which_document_proves_a_decision_is_told_to_professionals_alone(store, holder, record):
+    """It may be a minor's secret, or one that is not announced yet."""
+    paper, doctor = f"{record}.{new_ulid(NOW)}", professional()
+    given = replace(authorisation, proof=Proof(ProofKind.DOCUMENT, None, paper))
+    consent = Consent(record, ME, given)
+    change = Change(new_ulid(NOW), NOW, Turn.GIVEN, consent)
+    decided = ActorConsents().having(given)
+    assert store.save(ActorConsents(), decided, [change], replace(a_trace(), record_id=record))
+    own, names = f"/fhir/Consent/{consent.id}", {}
+    for actor in (holder, doctor):
+        for asked in (own, f"{own}/_history", f"/fhir/Consent?patient={record}"):
+            status, told, _ = ask(consents.app, "GET", asked, actor)
+            assert status == 200, told
+            assert '"document"' in json.dumps(told)
+            names.setdefault(actor, []).append(paper in json.dumps(told))
+    assert names == {holder: [False] * 3, doctor: [True] * 3}
+    guess = ("test", "/sourceReference/reference", f"DocumentReference/{paper}")
+    assert patch(holder, consent.id, guess)[0] == 422
+    assert patch(doctor, consent.id, guess)[0] == 200
+
+
 def test_the_colleagues_of_an_authorised_professional_are_presumed_until_it_ends(
     holder, record, opens
 ):

@@ -26,7 +26,7 @@ from dmp.edge.json_patch import Patch
 from dmp.usecases.change_consent import Asked
 from dmp.usecases.grant_access import Wish
 from dmp.usecases.read_consents import ConsentPage, ConsentQuestion, HistoryPage
-from tests.access.scenes import ME, NOW, RECORD_ID
+from tests.access.scenes import ME, NOW, RECORD_ID, professional
 from tests.support.consents import body, code, without_actor
 
 LATER = NOW + timedelta(days=3)
@@ -263,7 +263,7 @@ def test_what_was_recorded_is_told_in_the_form_it_is_asked_in():
 )
 def test_proof_and_structure_come_back_as_they_were_sent(proof, asked):
     one = consent(by=f"professional#{ME}", structure="510000029", proof=proof)
-    told = fhir_consent.resource(one)
+    told = fhir_consent.resource(one, professional())
     assert {"url": "urn:dmp:proof", "valueCode": proof.kind.value} in told["extension"]
     assert fhir_consent.wish_of(told) == Wish(
         RECORD_ID, Kind.AUTHORISATION, ME, since=NOW, structure="510000029", **asked

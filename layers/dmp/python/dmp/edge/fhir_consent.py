@@ -19,6 +19,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, BeforeValidator
 
+from dmp.domain.actors import Actor, Professional
 from dmp.domain.consents import (
     ABOUT_A_PROFESSIONAL,
     DENIALS,
@@ -197,12 +198,12 @@ def wish_of(told: Mapping[str, Any]) -> Wish:
     )
 
 
-def amendment(patch: Patch) -> Amend:
-    """What a patch asks of the decision that stands: NotAllowed for a patch of anything but the
-    status and the period, Invalid for what it makes of them."""
+def amendment(patch: Patch, reader: Actor | None = None) -> Amend:
+    """What a patch by `reader` asks of the decision that stands: NotAllowed for a patch of anything
+    but the status and the period, Invalid for what it makes of them."""
 
     def amend(consent: Consent) -> Asked:
-        before = resource(consent)
+        before = resource(consent, reader)
         told = parsed(Amended, patch.on(before, allowed=_CHANGEABLE), "Consent")
         if told.status not in _STATUSES:
             raise Invalid(Fault("Consent.status", "unknown-code", ", ".join(_STATUSES)))
@@ -240,8 +241,9 @@ def question_of(query: Query, *, strict: bool = False) -> ConsentQuestion:
     return question
 
 
-def resource(consent: Consent) -> dict[str, Any]:
-    """A decision as a Consent."""
+def resource(consent: Consent, reader: Actor | None = None) -> dict[str, Any]:
+    """A decision as a Consent. The document that proves it is named to professionals alone: it may
+    be one that is hidden from the holder, or a minor's secret, when it is recorded or later."""
     decision = consent.decision
     denied = decision.kind in DENIALS
     code = {
@@ -276,18 +278,20 @@ def resource(consent: Consent) -> dict[str, Any]:
         value = f"{_FINESS_PREFIX}{decision.structure}"
         told["organization"] = [{"identifier": {"system": _STRUCTURE_SYSTEM, "value": value}}]
     return told | {
-        **_proof(decision),
+        **_proof(decision, named=isinstance(reader, Professional)),
         "policyRule": {"coding": [{"system": _ACT_CODES, "code": "OPTOUT" if denied else "OPTIN"}]},
         "provision": provision,
     }
 
 
-def history(page: HistoryPage, name: str, base: str, query: Query) -> dict[str, Any]:
+def history(
+    page: HistoryPage, name: str, base: str, query: Query, reader: Actor | None = None
+) -> dict[str, Any]:
     """What one decision became, newest first: a history bundle whose entries say by whom (`urn:dmp:
     recorded-by`), when (`meta.lastUpdated`) and how (`urn:dmp:change`)."""
     entries = []
     for change in page.changes:
-        told = _version_of(change)
+        told = _version_of(change, reader)
         first = change.consent.decision.version == 1
         entries.append(
             {
@@ -313,7 +317,9 @@ def history(page: HistoryPage, name: str, base: str, query: Query) -> dict[str, 
     )
 
 
-def bundle(page: ConsentPage, base: str, query: Query) -> dict[str, Any]:
+def bundle(
+    page: ConsentPage, base: str, query: Query, reader: Actor | None = None
+) -> dict[str, Any]:
     """The search set of one page; `base` is the FHIR address."""
     following = None
     if page.next is not None:
@@ -323,7 +329,7 @@ def bundle(page: ConsentPage, base: str, query: Query) -> dict[str, Any]:
         base,
         "Consent",
         used(query, _KNOWN),
-        [resource(consent) for consent in page.consents],
+        [resource(consent, reader) for consent in page.consents],
         total=page.total,
         next_cursor=following,
     )
@@ -337,8 +343,8 @@ def headers(consent: Consent, base: str) -> dict[str, str]:
     }
 
 
-def _version_of(change: Change) -> dict[str, Any]:
-    told = resource(change.consent)
+def _version_of(change: Change, reader: Actor | None) -> dict[str, Any]:
+    told = resource(change.consent, reader)
     told["meta"]["lastUpdated"] = _told(change.at)
     told["extension"].append({"url": CHANGE, "valueCode": change.turn.value})
     return told
@@ -372,12 +378,12 @@ def _performer(consent: Consent) -> dict[str, Any]:
     return {"performer": [{"reference": f"Patient/{consent.record_id}"}]}
 
 
-def _proof(decision: Decision) -> dict[str, Any]:
+def _proof(decision: Decision, *, named: bool) -> dict[str, Any]:
     proof = decision.proof
     if proof is None:
         return {}
     told: dict[str, Any] = {}
-    if proof.document is not None:
+    if named and proof.document is not None:
         told["sourceReference"] = {"reference": f"DocumentReference/{proof.document}"}
     if proof.kind is ProofKind.VERIFIED or proof.at is not None:
         date = {"verificationDate": _told(proof.at)} if proof.at else {}
