@@ -340,6 +340,13 @@ def test_an_authorisation_may_begin_later(house):
     assert house.state(NOW) is not AuthorisationState.VALID
 
 
+def test_what_begins_where_time_ends_is_recorded_like_anything_else(house):
+    never = datetime(9999, 12, 30, 23, tzinfo=UTC)
+    recorded = house.grant(professional(), replace(AUTHORISE, since=never), NOW)
+    assert recorded.consent.decision.since == never
+    assert house.state(NOW) is not AuthorisationState.VALID
+
+
 # -- médecin traitant and delegate ---------------------------------------------------------------
 
 MEDECIN_TRAITANT = Wish(RECORD_ID, Kind.MEDECIN_TRAITANT, ME)

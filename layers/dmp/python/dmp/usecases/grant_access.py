@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Protocol
 
 from dmp.domain.access import Action, Situation
@@ -324,7 +324,11 @@ def default_end(
 ) -> datetime | None:
     """The profession's duration, to the day, and never sooner than what stands: the same consent
     recorded again on another day is renewed, on the same day it is the same."""
-    end = datetime.combine((since + durations.of(actor.profession)).date(), time(), UTC)
+    try:
+        last = (since + durations.of(actor.profession)).date()
+    except OverflowError:  # it begins where time ends
+        last = date.max
+    end = datetime.combine(last, time(), UTC)
     if standing is None:
         return end
     return None if standing.until is None else max(end, standing.until)
