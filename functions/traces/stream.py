@@ -18,9 +18,11 @@ _READS = frozenset(
         Act.READ_DOCUMENT,
         Act.READ_CONTENT,
         Act.READ_HISTORY,
+        Act.CHANGE_DOCUMENT,
     }
 )
-_DOCUMENT_READS = frozenset({Act.READ_DOCUMENT, Act.READ_CONTENT})
+_DOCUMENT_READS = frozenset({Act.READ_DOCUMENT, Act.READ_CONTENT, Act.CHANGE_DOCUMENT})
+"""Who changes a document is answered with it."""
 _PROFESSIONAL = f"{Professional.kind}#"
 _RECORD_READS = _READS - _DOCUMENT_READS
 

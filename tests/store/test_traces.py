@@ -129,6 +129,8 @@ HISTORY = SEARCH | {"act": Act.READ_HISTORY}
         ({"record_id": None}, []),
         ({"act": Act.PUBLISH_DOCUMENT}, []),
         ({"act": Act.CHANGE_CONSENT, "mode": Mode.NORMAL}, []),
+        ({"act": Act.CHANGE_DOCUMENT, "mode": Mode.NORMAL}, ["document.accessed.v1"]),
+        ({"act": Act.CHANGE_DOCUMENT, "outcome": Outcome.FAILED, "mode": Mode.NORMAL}, []),
     ],
 )
 def test_what_the_journal_tells(changes, facts):
