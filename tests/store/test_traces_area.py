@@ -313,6 +313,18 @@ def test_an_entry_shows_when_its_document_is_shown(dynamodb):
     assert status == 200
 
 
+def test_an_announcement_that_was_forgotten_stays_hidden_from_whom_it_was(dynamodb):
+    keep(dynamodb)
+    never_came, gone = f"{RECORD_ID}.{new_ulid(NOW)}", f"{RECORD_ID}.{new_ulid(NOW)}"
+    kept = wrote(dynamodb, COLLEAGUE, Act.ANNOUNCE_DOCUMENT, target=gone)
+    hidden_from = ("holder", "representatives")
+    hidden = wrote(
+        dynamodb, COLLEAGUE, Act.ANNOUNCE_DOCUMENT, target=never_came, hidden_from=hidden_from
+    )
+    assert ids(person()) == [kept.id]
+    assert ask(app, "GET", f"{FHIR}/{RECORD_ID}.{hidden.id}", person())[0] == 404
+
+
 def test_a_representative_sees_the_minor_s_entries_but_not_the_secret_ones(dynamodb):
     keep(dynamodb, represented(birth_date=NOW.date() - timedelta(days=5000)))
     secret = lay(dynamodb, Visibility.HIDDEN_FROM_REPRESENTATIVES)

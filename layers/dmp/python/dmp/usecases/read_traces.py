@@ -21,7 +21,7 @@ from typing import Protocol
 
 from dmp.domain.access import Action, Question, Situation
 from dmp.domain.actors import Actor, Person, key_of
-from dmp.domain.documents import Document
+from dmp.domain.documents import HOLDER, Document
 from dmp.domain.errors import NotFound
 from dmp.domain.ids import is_record_id, split_document_id
 from dmp.domain.traces import ABOUT_A_DOCUMENT, Act, Outcome, Trace, trace_of
@@ -275,6 +275,7 @@ class _Knowledge:
     now: datetime
     situations: dict[str, Situation | None]
     known: dict[str, bool] = field(default_factory=dict)
+    gone: set[str] = field(default_factory=set)
 
     def of(self, entries: Sequence[Entry]) -> list[Entry]:
         """Those of at most 100 entries that may be known of."""
@@ -290,7 +291,11 @@ class _Knowledge:
             situation = self._situation(trace.record_id)
             if situation is None or situation.record.holder != self._person:
                 return False
-        return self.known.get(_document(entry) or "", True)
+        document = _document(entry) or ""
+        # An upload that never came is forgotten; from whom it was hidden, its trace still is.
+        if document in self.gone and HOLDER in trace.hidden_from:
+            return False
+        return self.known.get(document, True)
 
     @property
     def _person(self) -> str | None:
@@ -309,6 +314,7 @@ class _Knowledge:
             answers = self.gate.decisions.visible(question, lying)
             # What is not there is hidden from nobody: an attempt at an id that names nothing.
             self.known.update(dict.fromkeys(asked, True))
+            self.gone.update(one for one in asked if one not in found)
             self.known.update(
                 {
                     document.id: answer.allowed
