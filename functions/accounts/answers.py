@@ -9,8 +9,8 @@ from typing import Any
 from dmp.domain.access import Situation, authorisation_state, is_medecin_traitant
 from dmp.domain.actors import Actor, Person, Professional
 from dmp.domain.identity import Ins, Traits
-from dmp.domain.majority import PARIS
 from dmp.domain.parameters import Parameters
+from dmp.domain.paris import PARIS
 from dmp.domain.records import Record, RecordStatus, Representative
 from dmp.edge.warnings import warnings
 from dmp.usecases.list_patients import Patient

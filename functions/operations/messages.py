@@ -13,7 +13,7 @@ from pydantic.alias_generators import to_camel
 
 from dmp.domain.emergencies import EMERGENCIES, Access, Episode, FollowUp, State, day_of
 from dmp.domain.errors import Fault
-from dmp.domain.notifications import PARIS
+from dmp.domain.paris import PARIS
 from dmp.domain.traces import Mode
 from dmp.edge.fhir_search import COUNT, CURSOR, Query, Reading, cursor_of
 from dmp.usecases.oversee_emergencies import LONGEST, USUAL, EmergencyQuestion, Overview

@@ -15,7 +15,7 @@ import pytest
 
 from dmp.domain.actors import Agent, AgentRole, Person, Professional, Structure, System
 from dmp.domain.emergencies import Access, Episode, FollowUp, State, episode_of
-from dmp.domain.notifications import PARIS
+from dmp.domain.paris import PARIS
 from dmp.domain.traces import Act, Mode, Outcome, Trace
 from dmp.store.emergencies import Emergencies
 from dmp.store.items import decode

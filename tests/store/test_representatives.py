@@ -12,7 +12,8 @@ from botocore.exceptions import ClientError
 from dmp.domain.actors import Agent, AgentRole, Person, Professional, Structure, System
 from dmp.domain.consents import Change, Consent, Decision, Kind, Turn
 from dmp.domain.ids import new_ulid
-from dmp.domain.majority import PARIS, comes_of_age
+from dmp.domain.majority import comes_of_age
+from dmp.domain.paris import PARIS
 from dmp.domain.records import RecordStatus
 from dmp.domain.traces import Act, Outcome, Trace
 from dmp.edge.http import HttpArea

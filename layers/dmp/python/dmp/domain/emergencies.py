@@ -15,7 +15,7 @@ from enum import StrEnum
 
 from dmp.domain.errors import Conflict, StaleVersion
 from dmp.domain.ids import fingerprint_id
-from dmp.domain.notifications import PARIS
+from dmp.domain.paris import PARIS
 from dmp.domain.traces import Mode
 
 EMERGENCIES = (Mode.BREAK_GLASS, Mode.CENTRE_15)

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
-from zoneinfo import ZoneInfo
 
-_PARIS = ZoneInfo("Europe/Paris")
+from dmp.domain.paris import PARIS
 
 
 class Detail(StrEnum):
@@ -157,4 +156,4 @@ def window_before(opening: date) -> Window:
 
 def day_in_france(moment: datetime) -> date:
     """The day of a moment for people in mainland France, whose law opens the record."""
-    return moment.astimezone(_PARIS).date()
+    return moment.astimezone(PARIS).date()

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from calendar import isleap
 from datetime import UTC, date, datetime, time
-from zoneinfo import ZoneInfo
 
 from dmp.domain.actors import Person
 from dmp.domain.identity import same_person
+from dmp.domain.paris import PARIS
 from dmp.domain.records import Basis, Record, Representative
-
-PARIS = ZoneInfo("Europe/Paris")
 
 
 def birthday(born: date, age: int) -> date:

@@ -20,18 +20,17 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from itertools import groupby
-from zoneinfo import ZoneInfo
 
 from dmp.domain.actors import Feeder, key_of
 from dmp.domain.consents import ActorConsents, Consent
 from dmp.domain.errors import DmpError
 from dmp.domain.majority import acting, is_minor
+from dmp.domain.paris import PARIS
 from dmp.domain.records import Basis, Contact, Record, RecordStatus, Representative
 from dmp.domain.traces import Mode
 
 FEEDER = key_of(Feeder())
 FRENCH, ENGLISH = "fr", "en"
-PARIS = ZoneInfo("Europe/Paris")
 _PERSON = "patient#"
 _PROFESSIONAL = "professional#"
 

@@ -16,7 +16,8 @@ from dmp.domain.contacts import contact_faults, international
 from dmp.domain.errors import Fault
 from dmp.domain.identity import Traits, same_person, trait_faults
 from dmp.domain.ids import new_ulid
-from dmp.domain.majority import PARIS, comes_of_age
+from dmp.domain.majority import comes_of_age
+from dmp.domain.paris import PARIS
 from dmp.domain.records import Basis, Contact, Record, Representative
 
 MOST = 4

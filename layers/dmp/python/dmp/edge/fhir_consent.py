@@ -15,7 +15,6 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated, Any
-from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, BeforeValidator
 
@@ -34,6 +33,7 @@ from dmp.domain.consents import (
 from dmp.domain.errors import Fault, Invalid
 from dmp.domain.identity import PS_OID, STRUCTURE_OID, is_finess, is_ps_id
 from dmp.domain.ids import split_document_id
+from dmp.domain.paris import PARIS
 from dmp.edge.fhir_bundles import history_bundle, searchset
 from dmp.edge.fhir_search import COUNT, CURSOR, Query, Reading, Token, common, cursor_of, used
 from dmp.edge.http import etag, parsed
@@ -59,7 +59,6 @@ _DOCUMENT = re.compile(r"(?:.*/)?DocumentReference/([A-Za-z0-9\-.]{1,64})")
 _MOMENT = re.compile(
     r"\d{4}-\d\d-\d\d(?:T\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d))?", re.ASCII
 )
-_PARIS = ZoneInfo("Europe/Paris")
 _KNOWN = ("patient", "category", "status", COUNT, CURSOR)
 _KNOWN_OF_HISTORY = (COUNT, CURSOR)
 _CHANGEABLE = ("/status", "/provision/period")
@@ -538,7 +537,7 @@ def _start(value: date | datetime | None) -> datetime | None:
         return value
     if value == date.min:
         return datetime.min.replace(tzinfo=UTC)
-    return datetime.combine(value, time(), _PARIS).astimezone(UTC)
+    return datetime.combine(value, time(), PARIS).astimezone(UTC)
 
 
 def _end(value: date | datetime | None) -> datetime | None:

@@ -19,7 +19,7 @@ from urllib.parse import parse_qsl
 
 from dmp.domain.errors import Fault, Malformed
 from dmp.domain.ids import is_record_id
-from dmp.domain.notifications import PARIS
+from dmp.domain.paris import PARIS
 from dmp.usecases.ports import DEFAULT_COUNT, MOST
 
 Query = Mapping[str, Sequence[str]]

@@ -15,8 +15,9 @@ from typing import Protocol
 
 from dmp.domain.errors import Busy
 from dmp.domain.facts import Fact, fact_id
-from dmp.domain.majority import PARIS, acting, born_for, comes_of_age
+from dmp.domain.majority import acting, born_for, comes_of_age
 from dmp.domain.parameters import Parameters
+from dmp.domain.paris import PARIS
 from dmp.domain.records import Basis, Record, RecordStatus
 
 SOURCE = "dmp.accounts"
