@@ -944,6 +944,8 @@ TABLE: dict[str, list[tuple[bool, str, Question]]] = {
         (ALLOW, "a delegate does", asks(nurse, BLOCK, trusted, about=OTHER)),
         (DENY, "another doctor does not", asks(doctor, BLOCK, authorised, about=OTHER)),
         (DENY, "nor a nurse by the doctor's name", asks(nurse, BLOCK, treating, about=OTHER)),
+        (DENY, "nobody blocks themselves", asks(doctor, BLOCK, treating, about=ME)),
+        (DENY, "a delegate neither", asks(nurse, BLOCK, trusted, about=ME)),
     ],
     "professional-reads-own-consents": [
         (

@@ -127,6 +127,7 @@ def _professional(question: Question, actor: Professional, matrix: Matrix) -> bo
     if action is Action.FIND_RECORD or _given(question, Kind.BLOCK):
         return action is Action.FIND_RECORD
     calm, oneself = question.mode is Mode.NORMAL, question.about == actor.id
+    another = question.about is not None and not oneself
     acts = {
         Action.PUBLISH_DOCUMENT: not _reimbursements(question),
         Action.READ_CONSENTS: oneself,
@@ -134,7 +135,7 @@ def _professional(question: Question, actor: Professional, matrix: Matrix) -> bo
         Action.GRANT_AUTHORISATION: calm and oneself,
         Action.NAME_MEDECIN_TRAITANT: calm and oneself and actor.profession == "10",
         Action.WITHDRAW: calm and oneself,
-        Action.BLOCK_PROFESSIONAL: calm and _trusted(question, actor),
+        Action.BLOCK_PROFESSIONAL: calm and another and _trusted(question, actor),
         Action.LIFT_BLOCK: False,
         Action.NAME_DELEGATE: False,
         Action.CHANGE_SETTINGS: False,
