@@ -261,22 +261,6 @@ def test_colleagues_are_presumed_where_the_holder_named_the_structure(dmp, recor
     assert dmp.get(f"{FHIR}/{document}", second).status_code == 404
 
 
-def test_a_professional_who_records_the_holder_s_authorisation_again_brings_colleagues(
-    dmp, record, person
-):
-    document, holder = publish(dmp, record), dmp.holder(person)
-    first, second = (doctor(dmp, rank, structure=HOSPITAL) for rank in (328, 329))
-    given = dmp.consent(holder, record, "authorisation", 328)
-    assert dmp.get(f"{FHIR}/{document}", second).status_code == 404
-    again = dmp.consent(first, record, "authorisation", 328)
-    assert (again.status_code, again.headers["etag"]) == (200, given.headers["etag"])
-    assert again.json()["organization"][0]["identifier"]["value"] == f"1{HOSPITAL}"
-    assert dmp.get(f"{FHIR}/{document}", second).status_code == 200
-    version = {"If-Match": given.headers["etag"]}
-    assert revoke(dmp, holder, given.json()["id"], **version).status_code == 200
-    assert dmp.get(f"{FHIR}/{document}", second).status_code == 404
-
-
 def test_my_patients_are_the_records_open_to_me(dmp):
     people = [somebody() for _ in range(3)]
     records = [dmp.open(one) for one in people]

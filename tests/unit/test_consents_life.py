@@ -15,7 +15,7 @@ from dmp.domain.access import Action
 from dmp.domain.consents import OPENING_KINDS, AuthorisationState, Kind, Turn, consent_id
 from dmp.domain.errors import Conflict, DmpError, Forbidden, NotFound
 from dmp.usecases.grant_access import Wish
-from tests.access.scenes import HERE, ME, NOW, OTHER, RECORD_ID, STRANGER, person, professional
+from tests.access.scenes import ME, NOW, OTHER, RECORD_ID, STRANGER, person, professional
 from tests.unit.test_grant_access import CHILD, MOTHER, House, withdrawn
 
 HOLDERS = {"holder": person(), "representative": MOTHER}
@@ -63,9 +63,7 @@ class Life(RuleBasedStateMachine):
 
     @rule(who=WHO)
     def somebody_blocks(self, who):
-        refusal = None if who in {*HOLDERS, "médecin traitant"} else NotFound
-        if who == "professional" and not self.blocked and self.follows:
-            refusal = None  # who has a médecin traitant's rights blocks; themselves too
+        refusal = None if who in {*HOLDERS, "médecin traitant"} else NotFound  # nobody themselves
         wish = Wish(RECORD_ID, Kind.BLOCK, ME)
         done = self.attempt(refusal, lambda: self.house.grant(ACTORS[who], wish, self.now))
         if done:
@@ -111,9 +109,7 @@ class Life(RuleBasedStateMachine):
         given = about.of(Kind.AUTHORISATION)
         wish = Wish(RECORD_ID, Kind.AUTHORISATION, ME, until=given.until)
         assert self.house.grant(DOCTOR, wish, self.now).turn is None
-        settled = replace(given, structure=HERE.finess)
-        expected = about if given == settled else about.having(settled)
-        assert self.house.about(RECORD_ID, ME) == expected
+        assert self.house.about(RECORD_ID, ME) == about
 
     # -- what always holds ---------------------------------------------------------------------
 
@@ -164,11 +160,6 @@ class Life(RuleBasedStateMachine):
     @property
     def blocked(self) -> bool:
         return Kind.BLOCK in self.active
-
-    @property
-    def follows(self) -> bool:
-        """Whether they have a médecin traitant's rights."""
-        return self.holds(Kind.MEDECIN_TRAITANT) or self.holds(Kind.DELEGATE)
 
     def holds(self, kind: Kind) -> bool:
         if kind not in self.active:

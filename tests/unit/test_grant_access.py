@@ -90,11 +90,6 @@ class House:
             self.in_between.pop(0)()
         return self.replace(changes[0].consent.professional, stood, decided, changes, trace)
 
-    def settle(self, stood, consent, trace):
-        if self.in_between:
-            self.in_between.pop(0)()
-        return self.replace(consent.professional, stood, stood.having(consent.decision), [], trace)
-
     def replace(self, who, stood, decided, changes, trace):
         if self.about(RECORD_ID, who).version != stood.version:
             return False
@@ -512,21 +507,17 @@ def test_a_professional_s_structure_is_their_token_s_and_the_holder_may_say_it(h
     assert (again.turn, again.consent.decision.structure) == (None, here)
 
 
-def test_a_professional_who_repeats_the_holder_s_word_says_where_they_act_and_changes_nothing(
-    house,
-):
+def test_whom_the_holder_named_alone_stays_alone_however_often_they_repeat_it(house):
     given = house.grant(person(), AUTHORISE, NOW).consent.decision
-    nowhere = house.grant(professional(structure=None), AUTHORISE, NOW)
-    assert (nowhere.turn, nowhere.consent.decision) == (None, given)
     again = house.grant(professional(), AUTHORISE, LATER)
-    settled = replace(given, structure=scenes.HERE.finess)
-    assert (again.turn, again.consent.decision) == (None, settled)
-    assert house.of_kind(Kind.AUTHORISATION) == settled
-    assert (len(house.changes), len(house.journal)) == (1, 3)
-    assert (house.journal[-1].act, house.journal[-1].structure) == (
-        Act.CHANGE_CONSENT,
-        scenes.HERE.finess,
-    )
+    assert (again.turn, again.consent.decision) == (None, given)
+    assert house.of_kind(Kind.AUTHORISATION).structure is None
+
+
+def test_a_professional_who_recorded_it_elsewhere_says_where_they_act_now(house):
+    house.grant(professional(structure=None), AUTHORISE, NOW)
+    again = house.grant(professional(), AUTHORISE, NOW)
+    assert (again.turn, again.consent.decision.structure) == (Turn.CHANGED, scenes.HERE.finess)
 
 
 def test_where_a_professional_acts_is_known_once_for_each_authorisation_of_the_holder(house):
@@ -536,42 +527,6 @@ def test_where_a_professional_acts_is_known_once_for_each_authorisation_of_the_h
     assert house.grant(person(), replace(AUTHORISE, structure=scenes.HERE.finess), NOW).turn is (
         Turn.CHANGED
     )
-
-
-def test_what_is_decided_while_the_structure_is_said_wins(house):
-    house.grant(person(), AUTHORISE, NOW)
-    house.in_between.append(lambda: house.grant(person(), STOP, NOW))
-    with pytest.raises(NotFound):
-        house.grant(professional(), AUTHORISE, NOW)
-    assert house.of_kind(Kind.AUTHORISATION).structure is None
-    assert house.state() is AuthorisationState.FORBIDDEN
-
-
-def test_a_holder_who_ends_the_version_they_saw_is_not_stopped_by_the_structure_said_meanwhile(
-    house,
-):
-    seen = house.grant(person(), AUTHORISE, NOW).consent.decision.version
-    house.in_between.append(lambda: house.grant(professional(), AUTHORISE, LATER))
-    done = house.withdraw(person(), Kind.AUTHORISATION, now=LATER, expected=seen)
-    # With its structure: whoever withdraws it takes the professional out of that team.
-    ended = done.consent.decision
-    assert (ended.active, ended.structure) == (False, scenes.HERE.finess)
-    assert ended.version == seen + 1
-
-
-def test_without_its_trace_no_structure_is_kept(house):
-    house.grant(person(), AUTHORISE, NOW)
-    house.broken = True
-    with pytest.raises(ConnectionError):
-        house.grant(professional(), AUTHORISE, NOW)
-    assert house.of_kind(Kind.AUTHORISATION).structure is None
-
-
-def test_of_an_authorisation_that_begins_later_the_structure_may_be_said_today(house):
-    house.grant(person(), replace(AUTHORISE, since=LATER), NOW)
-    said = house.grant(professional(), AUTHORISE, NOW)
-    assert (said.turn, said.consent.decision.structure) == (None, scenes.HERE.finess)
-    assert said.consent.decision.since == LATER
 
 
 def test_an_authorisation_given_again_after_its_end_knows_no_structure(house):

@@ -237,24 +237,7 @@ class Consents:
 
         False when somebody else wrote, or is writing, in between.
         """
-        return self._replace(changes[0].consent, stood, decided, changes, trace)
-
-    def settle(self, stood: ActorConsents, consent: Consent, trace: Trace) -> bool:
-        """A decision with its structure in the place of the same one without it, the care team
-        and the trace: all or none. Nobody decided anything: no line of history.
-
-        False when somebody else wrote, or is writing, in between: their change stands.
-        """
-        return self._replace(consent, stood, stood.having(consent.decision), (), trace)
-
-    def _replace(
-        self,
-        consent: Consent,
-        stood: ActorConsents,
-        decided: ActorConsents,
-        changes: Sequence[Change],
-        trace: Trace,
-    ) -> bool:
+        consent = changes[0].consent
         item = _item(consent.record_id, consent.professional, decided)
         first = stood.version == 0
         writes = [

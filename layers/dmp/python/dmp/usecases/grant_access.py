@@ -61,9 +61,6 @@ class Consents(Protocol):
     ) -> bool:
         """All or none; False when `stood` is no longer what stands."""
 
-    def settle(self, stood: ActorConsents, consent: Consent, trace: Trace) -> bool:
-        """A decision with the structure that it lacked; as `save`, without a change of it."""
-
 
 class Durations(Protocol):
     def of(self, profession: str) -> timedelta:
@@ -118,9 +115,8 @@ class GrantAccess:
     def __call__(
         self, actor: Actor, wish: Wish, now: datetime, expected: int | None = None
     ) -> Recorded:
-        """The same wish again changes nothing; a professional who repeats an authorisation whose
-        structure is not known says it. `expected` is the version that has to stand, 0 for none,
-        None for any.
+        """The same wish again changes nothing. `expected` is the version that has to stand, 0 for
+        none, None for any.
 
         Forbidden for an actor who never decides, NotFound for one who may not decide here (a
         blocked professional included), Invalid for a period that cannot be or a proof that is
@@ -165,7 +161,8 @@ class GrantAccess:
             self.gate.fail(passage, Act.CHANGE_CONSENT, Invalid(*faults), now, wish.id)
         decision = self._decision(passage, wish, stood, now)
         if decision == before:
-            return self._repeated(passage, wish, stood, decision, now)
+            self.gate.trace(passage, Act.CHANGE_CONSENT, Outcome.DONE, now, target=wish.id)
+            return Recorded(Consent(wish.record_id, wish.professional, decision), None)
         turn = Turn.CHANGED if before is not None and before.lasts(now) else Turn.GIVEN
         ended = overridden(stood, passage, now) if wish.kind is Kind.BLOCK else ()
         changes = [
@@ -175,22 +172,6 @@ class GrantAccess:
         trace = done(passage, wish.id, now)
         if self.consents.save(stood, stood.having(decision, *ended), changes, trace):
             return Recorded(changes[0].consent, turn)
-        return None
-
-    def _repeated(
-        self, passage: Passage, wish: Wish, stood: ActorConsents, standing: Decision, now: datetime
-    ) -> Recorded | None:
-        """What stands, as it stands; an authorisation without a structure gets the one that a
-        professional's token names. They record it at the time of care, with the patient: it is as
-        if they had been the first. No access does that: whom the holder named alone stays alone."""
-        consent = Consent(wish.record_id, wish.professional, standing)
-        structure = _structure(passage.actor, wish)
-        if wish.kind is not Kind.AUTHORISATION or standing.structure or not structure:
-            self.gate.trace(passage, Act.CHANGE_CONSENT, Outcome.DONE, now, target=wish.id)
-            return Recorded(consent, None)
-        consent = replace(consent, decision=replace(standing, structure=structure))
-        if self.consents.settle(stood, consent, done(passage, wish.id, now)):
-            return Recorded(consent, None)
         return None
 
     def _decision(
@@ -380,12 +361,10 @@ def _says_more(proof: Proof, before: Proof | None) -> bool:
 
 
 def _moves(structure: str | None, actor: Actor, standing: Decision) -> bool:
-    """Whether somebody is authorised in another structure now. What was not known is no other one
-    to a professional; nor do they move what the holder said themselves."""
-    if not isinstance(actor, Professional):
-        return structure != standing.structure
-    holders = standing.proof is not None and standing.proof.kind is ProofKind.SELF
-    return standing.structure not in {None, structure} and not holders
+    """Whether somebody is authorised in another structure now. A professional moves nothing that
+    the holder said themselves: whom the holder named alone stays alone."""
+    holders = standing.proof is None or standing.proof.kind is ProofKind.SELF
+    return structure != standing.structure and not (isinstance(actor, Professional) and holders)
 
 
 def _structure(actor: Actor, wish: Wish) -> str | None:
