@@ -328,7 +328,7 @@ def test_a_medecin_traitant_without_an_address_is_not_told_and_the_trace_says_so
     assert house.traced["professional.notify", "failed", "no-contact-known"] == 1
 
 
-@pytest.mark.parametrize("subject", set(Subject) - {Subject.EMERGENCY_ACCESSED})
+@pytest.mark.parametrize("subject", sorted(set(Subject) - {Subject.EMERGENCY_ACCESSED}))
 def test_professionals_are_told_of_emergencies_and_of_nothing_else(subject) -> None:
     house = watched(consent(Kind.MEDECIN_TRAITANT, TREATING))
     house.tell(fact(subject))
