@@ -149,9 +149,12 @@ def _changed(document: Document) -> Response:
 
 
 def _published(published: Published) -> Response:
-    """201 for a new document, 200 with the same resource for one sent before."""
+    """201 for a new document, 200 with the same resource for one sent before; its version is for
+    who may read it."""
     resource = resource_of(published.document, _fhir_url(), warnings=published.warnings)
-    headers = {"Location": _location(resource), "ETag": etag(published.document.version)}
+    headers = {"Location": _location(resource)}
+    if published.readable:
+        headers["ETag"] = etag(published.document.version)
     return fhir_answer(resource, 201 if published.created else 200, headers)
 
 

@@ -29,6 +29,7 @@ from tests.support.documents import (
     coded,
     pdf,
     reference,
+    sha1_of,
 )
 from tests.support.documents_area import (
     FHIR,
@@ -803,3 +804,102 @@ def test_a_new_version_of_a_masked_document_awaits_no_announcement(record):
     status, told, _ = publish(app_of(), body, DOCTOR)
     assert status == 422
     assert "label-combination" in json.dumps(told)
+
+
+ROOMMATE = replace(DOCTOR, id="810100095314")
+"""A doctor of the same structure as the author."""
+
+
+@pytest.mark.parametrize("codes", [("N", "MASQUE_PS"), ("N",)])
+def test_a_colleague_replaces_what_they_may_read_and_meets_nothing_else(record, codes):
+    """What one does not see is like what is not there, its labels too, at the same cost."""
+    unseen = sent(record, *codes)
+    unknown = {"id": f"{record.id}.{new_record_id()}"}
+    told = []
+    for target in (unseen, unknown):
+        for label_of_mine in ("N", "INVISIBLE_PATIENT"):
+            body = reference(
+                f"Patient/{record.id}", securityLabel=label(label_of_mine), **instead_of(target)
+            )
+            with counted() as calls:
+                status, answer, _ = publish(app_of(), body, ROOMMATE)
+            told.append((status, faults(answer), calls))
+    assert told[:2] == told[2:]
+    assert {status for status, _, _ in told} == {422}
+    assert told[0][1] == {("DocumentReference.relatesTo[0].target", "unknown-document")}
+    assert ask(app_of(), "GET", f"{FHIR}/{unseen['id']}", DOCTOR)[1]["status"] == "current"
+
+
+def test_a_colleague_who_reads_a_document_replaces_it(record):
+    document = sent(record, "N")
+    consent(record, ROOMMATE.id, "authorisation")
+    new = reference(f"Patient/{record.id}", **instead_of(document))
+    status, told, _ = publish(app_of(), new, ROOMMATE)
+    assert status == 201
+    patch(HOLDER, document["id"], labelled("N", "MASQUE_PS"))
+    again = publish(app_of(), new, ROOMMATE)
+    assert (again[0], again[1]["id"]) == (200, told["id"]), "the replaced one was hidden since"
+
+
+# -- sent again, or in vain
+
+
+def test_who_sends_a_document_again_that_was_hidden_from_them_is_answered_what_they_sent(record):
+    consent(record, OTHER_PS, "authorisation", "medecin-traitant")
+    body = by_holder(f"Patient/{record.id}")
+    first = publish(app_of(), body, HOLDER)[1]
+    assert patch(COLLEAGUE, first["id"], labelled("N", "INVISIBLE_PATIENT"))[0] == 200
+    assert ask(app_of(), "GET", f"{FHIR}/{first['id']}", HOLDER)[0] == 404
+    before = len(traces(record.id))
+    status, told, headers = publish(app_of(), body, HOLDER)
+    for each in (first, told):
+        each["meta"].pop("lastUpdated")
+    assert (status, told) == (200, first)
+    assert "ETag" not in headers
+    (trace,) = traces(record.id)[before:]
+    assert (trace["act"], trace["outcome"]) == ("document.read", "refused")
+    assert set(trace["hiddenFrom"]) == {"holder", "representatives"}
+
+
+def test_who_announces_again_what_was_hidden_from_them_is_answered_what_they_sent(record):
+    consent(record, OTHER_PS, "authorisation", "medecin-traitant")
+    data = pdf("mien")
+    body = by_holder(f"Patient/{record.id}", data)
+    first = publish(app_of(), body, HOLDER)[1]
+    assert patch(COLLEAGUE, first["id"], labelled("N", "INVISIBLE_PATIENT"))[0] == 200
+    attachment = body["content"][0]["attachment"]
+    del attachment["data"]
+    attachment |= {"size": len(data), "hash": sha1_of(data)}
+    status, told, _ = ask(app_of(), "POST", f"{FHIR}/$upload", HOLDER, body)
+    (answer,) = told["parameter"]
+    assert (status, answer["resource"]["id"]) == (200, first["id"])
+    assert codes_of(answer["resource"]) == {"N"}
+    assert answer["resource"]["meta"]["versionId"] == "1"
+
+
+@pytest.mark.parametrize("upload", [False, True])
+@pytest.mark.parametrize(
+    ("code", "hidden"),
+    [
+        ("INVISIBLE_REPRESENTANTS_LEGAUX", {"representatives"}),
+        ("INVISIBLE_PATIENT", {"holder", "representatives"}),
+    ],
+)
+def test_the_trace_of_a_deposit_that_failed_says_from_whom_it_was_hidden(
+    record, code, hidden, upload
+):
+    build = announced if upload else reference
+    nothing = instead_of({"id": f"{record.id}.{new_record_id()}"})
+    body = build(f"Patient/{record.id}", pdf("x"), securityLabel=label("N", code), **nothing)
+    status, _, _ = ask(app_of(), "POST", f"{FHIR}/$upload" if upload else FHIR, DOCTOR, body)
+    assert status == 422
+    assert set(traces(record.id)[-1]["hiddenFrom"]) == hidden
+
+
+def test_the_trace_of_a_refused_deposit_says_from_whom_it_was_hidden(record):
+    consent(record, OTHER_PS, "block")
+    body = reference(
+        f"Patient/{record.id}", securityLabel=label("N", "INVISIBLE_REPRESENTANTS_LEGAUX")
+    )
+    assert publish(app_of(), body, COLLEAGUE)[0] == 404
+    assert traces(record.id)[-1]["hiddenFrom"] == ["representatives"]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from dmp.domain.access import Action
-from dmp.domain.actors import Actor, Professional, System, key_of
+from dmp.domain.actors import Actor, Feeder, Professional, System, key_of
 from dmp.domain.amendments import COMBINATION, inherited, masked_twice
 from dmp.domain.documents import Content, Document, DocumentStatus, Stage
 from dmp.domain.errors import Fault
@@ -17,7 +17,7 @@ from dmp.domain.submissions import (
     identity_faults,
     replacement_faults,
 )
-from dmp.domain.traces import Act
+from dmp.domain.traces import Act, Outcome
 from dmp.usecases.gate import Gate, Passage
 from dmp.usecases.ports import RecordFinder
 
@@ -30,6 +30,15 @@ class Admitted:
     document: Document
     replaced: Document | None
     faults: tuple[Fault, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """The answer to a submission that came before: the document as it stands or, to a sender who
+    may not read it any more (not `readable`), as they sent it."""
+
+    document: Document
+    readable: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,18 +86,42 @@ class AdmitDocument:
         )
         passage = self.gate.ask(actor, Action.PUBLISH_DOCUMENT, situation, now, document)
         if not passage.answer.allowed:
-            self.gate.refuse(passage, Act.PUBLISH_DOCUMENT, now)
-        document = inherited(document, situation.document)
+            self.gate.refuse(passage, Act.PUBLISH_DOCUMENT, now, hidden_from=document.hidden_from)
+        replaced = self._replaced(passage, submission, now)
+        document = inherited(document, replaced)
         twice = masked_twice(document.visibility) and not masked_twice(submission.visibility)
         faults = (
             *((COMBINATION,) if twice else ()),
             *identity_faults(submission, passage.record),
             *author_faults(submission, actor),
-            *replacement_faults(
-                submission, situation.document, document.author, document.author_structure
-            ),
+            *replacement_faults(submission, replaced, document.author, document.author_structure),
         )
-        return Admitted(passage, document, situation.document, faults)
+        return Admitted(passage, document, replaced, faults)
+
+    def again(self, admitted: Admitted, held: Document, now: datetime) -> Again:
+        """What was sent before is read again, by who may still read it; to who may not, the
+        answer says what they said themselves, and the trace that they read nothing."""
+        sent = admitted.document
+        situation = replace(admitted.passage.situation, document=held)
+        reading = self.gate.ask(admitted.passage.actor, Action.READ_DOCUMENT, situation, now)
+        outcome = Outcome.DONE if reading.answer.allowed else Outcome.REFUSED
+        self.gate.trace(reading, Act.READ_DOCUMENT, outcome, now, target=held.id)
+        if reading.answer.allowed:
+            return Again(held, readable=True)
+        first = replace(sent, id=held.id, submitted_at=held.submitted_at, stage=held.stage)
+        return Again(replace(first, updated_at=held.submitted_at), readable=False)
+
+    def _replaced(self, passage: Passage, submission: Submission, now: datetime) -> Document | None:
+        """The document to replace, for who may read it now; the feeder, who reads nothing, knows
+        its own. What is masked is neither replaced nor found by trying, and the trying takes the
+        same decision whether or not there is something."""
+        found = passage.situation.document
+        if submission.replaces is None:
+            return None
+        if isinstance(passage.actor, Feeder):
+            return found
+        reading = self.gate.ask(passage.actor, Action.READ_DOCUMENT, passage.situation, now)
+        return found if reading.answer.allowed else None
 
     def _record_of(self, submission: Submission) -> str | None:
         if submission.record_id is not None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Protocol
+from typing import NoReturn, Protocol
 
 from dmp.domain.actors import Actor
 from dmp.domain.documents import Content, Document, DocumentStatus, Stage
-from dmp.domain.errors import DocumentAlreadyPublished, Fault, Invalid
+from dmp.domain.errors import DmpError, DocumentAlreadyPublished, Fault, Invalid
 from dmp.domain.submissions import ATTACHMENT, Submission
 from dmp.domain.traces import Act, Outcome, Trace, trace_of
 from dmp.usecases.admit_document import AdmitDocument, Admitted
@@ -76,9 +76,9 @@ class PrepareUpload:
         if known is not None:
             return self._known(admitted, known, now)
         faults = (*admitted.faults, *_announcement(submission))
-        gate, passage = self.admit.gate, admitted.passage
+        passage = admitted.passage
         if faults:
-            gate.fail(passage, Act.ANNOUNCE_DOCUMENT, Invalid(*faults), now)
+            self._fail(admitted, Invalid(*faults), now)
 
         def trace(target: str) -> Trace:
             return trace_of(
@@ -100,29 +100,32 @@ class PrepareUpload:
             if _settled(held, document):
                 return self._known(admitted, held, now)
             if held.stage is not Stage.PRELIMINARY:
-                gate.fail(passage, Act.ANNOUNCE_DOCUMENT, DocumentAlreadyPublished(), now)
+                self._fail(admitted, DocumentAlreadyPublished(), now)
             document = replace(document, id=held.id, version=held.version + 1)
             if not self.documents.reannounce(document, trace(document.id)):
-                gate.fail(passage, Act.ANNOUNCE_DOCUMENT, DocumentAlreadyPublished(), now)
+                self._fail(admitted, DocumentAlreadyPublished(), now)
         form = self.quarantine.form(document.id, document.content)
         return Prepared(document, form, submission.warnings)
 
     def _replacing(self, admitted: Admitted) -> Document | None:
         """What replaced the named document, when that was this very submission, sent before."""
         document, replaced = admitted.document, admitted.replaced
-        if replaced is None or replaced.status is DocumentStatus.CURRENT:
+        if document.replaces is None:
+            return None
+        if replaced is not None and replaced.status is DocumentStatus.CURRENT:
             return None
         held = self.documents.named(document)
         return held if held is not None and _settled(held, document) else None
 
     def _known(self, admitted: Admitted, held: Document, now: datetime) -> Prepared:
         """What was sent before is read again."""
-        gate, passage = self.admit.gate, admitted.passage
-        hidden = held.hidden_from
-        gate.trace(
-            passage, Act.READ_DOCUMENT, Outcome.DONE, now, target=held.id, hidden_from=hidden
+        return Prepared(self.admit.again(admitted, held, now).document, None)
+
+    def _fail(self, admitted: Admitted, error: DmpError, now: datetime) -> NoReturn:
+        hidden = admitted.document.hidden_from
+        self.admit.gate.fail(
+            admitted.passage, Act.ANNOUNCE_DOCUMENT, error, now, hidden_from=hidden
         )
-        return Prepared(held, None)
 
 
 def _settled(held: Document, announced: Document) -> bool:

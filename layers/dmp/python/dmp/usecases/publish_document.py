@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from hashlib import sha1, sha256
 from io import BytesIO
-from typing import Any, BinaryIO, Protocol
+from typing import Any, BinaryIO, NoReturn, Protocol
 
 from dmp.domain.actors import Actor, Feeder
 from dmp.domain.documents import Content, Document, DocumentStatus, Stage
-from dmp.domain.errors import Conflict, DocumentAlreadyPublished, Fault, Invalid
+from dmp.domain.errors import Conflict, DmpError, DocumentAlreadyPublished, Fault, Invalid
 from dmp.domain.inspection import Inspection, identity_faults
 from dmp.domain.submissions import ATTACHMENT, Claim, Role, Submission, announcement_faults
 from dmp.domain.terminology import REIMBURSEMENT_CLASS, TYPES, visibility
@@ -55,11 +55,13 @@ class Shelf(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """`created` is False when the same document had been sent before."""
+    """`created` is False when the same document had been sent before; `readable` when the sender
+    may not read it any more, and `document` is what they sent."""
 
     document: Document
     created: bool
     warnings: tuple[Fault, ...] = ()
+    readable: bool = True
 
 
 def vault_key(document: Document, sha256_hex: str) -> str:
@@ -92,17 +94,10 @@ class PublishDocument:
         content = _content(submission, data)
         admitted = self.admit(actor, submission, content, Stage.FINAL, now)
         published = self._publish(actor, submission, admitted, data, now, same=_same)
-        if not published.created:  # what was sent before is read again
-            passage, known = admitted.passage, published.document
-            self.admit.gate.trace(
-                passage,
-                Act.READ_DOCUMENT,
-                Outcome.DONE,
-                now,
-                target=known.id,
-                hidden_from=known.hidden_from,
-            )
-        return published
+        if published.created:
+            return published
+        again = self.admit.again(admitted, published.document, now)
+        return replace(published, document=again.document, readable=again.readable)
 
     def generated(
         self,
@@ -139,7 +134,9 @@ class PublishDocument:
         same: Callable[[Document, Document], bool],
     ) -> Published:
         document, replaced = admitted.document, admitted.replaced
-        if replaced is not None and replaced.status is not DocumentStatus.CURRENT:
+        if submission.replaces and (
+            replaced is None or replaced.status is not DocumentStatus.CURRENT
+        ):
             # Replaced by this very submission, sent once before? Then it is no fault.
             held = self.documents.named(document)
             if held is not None and same(held, document):
@@ -165,11 +162,11 @@ class PublishDocument:
         try:
             held = self.documents.publish(document, replaced, trace)
         except Conflict as error:
-            self.admit.gate.fail(passage, Act.PUBLISH_DOCUMENT, error, now)
+            self._fail(admitted, error, now)
         if held is None:
             return Published(document, created=True, warnings=warnings)
         if held.stage is not Stage.FINAL or not same(held, document):
-            self.admit.gate.fail(passage, Act.PUBLISH_DOCUMENT, DocumentAlreadyPublished(), now)
+            self._fail(admitted, DocumentAlreadyPublished(), now)
         return Published(held, created=False, warnings=warnings)
 
     def _check(
@@ -193,8 +190,12 @@ class PublishDocument:
             *infected,
         )
         if faults:
-            self.admit.gate.fail(admitted.passage, Act.PUBLISH_DOCUMENT, Invalid(*faults), now)
+            self._fail(admitted, Invalid(*faults), now)
         return (*submission.warnings, *doubtful)
+
+    def _fail(self, admitted: Admitted, error: DmpError, now: datetime) -> NoReturn:
+        hidden = admitted.document.hidden_from
+        self.admit.gate.fail(admitted.passage, Act.PUBLISH_DOCUMENT, error, now, hidden_from=hidden)
 
 
 def _content(submission: Submission, data: bytes) -> Content:
