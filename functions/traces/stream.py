@@ -25,6 +25,11 @@ _DOCUMENT_READS = frozenset({Act.READ_DOCUMENT, Act.READ_CONTENT, Act.CHANGE_DOC
 """Who changes a document is answered with it."""
 _PROFESSIONAL = f"{Professional.kind}#"
 _RECORD_READS = _READS - _DOCUMENT_READS
+_STATE = frozenset({"professional-finds", "opener-follows", "colleagues-follow"})
+"""The rules that show how a record stands to who may not read it."""
+_BY_RULES = frozenset({Act.READ_RECORD, Act.READ_TRACES, Act.EXPORT_TRACES})
+"""An access if it was a reader's: everybody reads their own traces, by no rule, and many follow
+the state of a record without any right to its content."""
 
 
 def facts_of(change: facts.Change) -> Iterator[facts.Fact]:
@@ -37,10 +42,16 @@ def facts_of(change: facts.Change) -> Iterator[facts.Fact]:
     hidden = facts.hidden(trace.hidden_from)
     if trace.act in _DOCUMENT_READS and trace.target:
         yield _fact(ACCESSED, trace, {"documentId": trace.target, **hidden})
-    if trace.act in _RECORD_READS and _may_be_a_first_access(trace):
+    if _reads_record(trace) and _may_be_a_first_access(trace):
         yield _fact(RECORD_ACCESSED, trace, {"act": trace.act.value})
     if trace.act in _READS and trace.mode is not Mode.NORMAL:
         yield _fact(EMERGENCY, trace, {"act": trace.act.value, **_post(trace), **hidden})
+
+
+def _reads_record(trace: Trace) -> bool:
+    """Whether something of the record was read that is no single document."""
+    by_right = trace.act in _BY_RULES and not _STATE.issuperset(trace.rules)
+    return by_right or trace.act in _RECORD_READS
 
 
 def _may_be_a_first_access(trace: Trace) -> bool:

@@ -108,6 +108,8 @@ def test_a_document_read_in_an_emergency_is_told_twice_with_ids_only():
 
 SEARCH = {"act": Act.SEARCH_DOCUMENTS, "target": None, "mode": Mode.NORMAL}
 HISTORY = SEARCH | {"act": Act.READ_HISTORY}
+STATE = SEARCH | {"act": Act.READ_RECORD}
+TRACES = SEARCH | {"act": Act.READ_TRACES}
 
 
 @pytest.mark.parametrize(
@@ -116,6 +118,19 @@ HISTORY = SEARCH | {"act": Act.READ_HISTORY}
         ({"mode": Mode.NORMAL}, ["document.accessed.v1"]),
         (SEARCH, ["record.accessed.v1"]),
         (HISTORY, ["record.accessed.v1"]),
+        (STATE | {"rules": ("authorised-reads", "opener-follows")}, ["record.accessed.v1"]),
+        (STATE | {"rules": ("care-team-reads",)}, ["record.accessed.v1"]),
+        (STATE | {"rules": ("professional-finds",)}, []),
+        (STATE | {"rules": ("colleagues-follow", "opener-follows")}, []),
+        (STATE | {"rules": ()}, []),
+        (STATE | {"rules": ("authorised-reads",), "mode": Mode.BREAK_GLASS}, []),
+        (STATE | {"rules": ("authorised-reads",), "outcome": Outcome.REFUSED}, []),
+        (TRACES | {"rules": ("medecin-traitant-reads-traces",)}, ["record.accessed.v1"]),
+        (TRACES | {"rules": ()}, []),
+        (
+            TRACES | {"act": Act.EXPORT_TRACES, "rules": ("medecin-traitant-reads-traces",)},
+            ["record.accessed.v1"],
+        ),
         (SEARCH | {"actor": "patient#" + "a" * 64}, []),
         (SEARCH | {"act": Act.READ_CONSENTS}, []),
         (SEARCH | {"outcome": Outcome.REFUSED}, []),
