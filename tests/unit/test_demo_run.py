@@ -13,11 +13,22 @@ import pytest
 from dmp.domain.identity import is_finess, is_rpps
 from infra.local.demo import people, run
 from infra.local.demo.api import Api
-from infra.local.demo.people import AGENT, AUTHOR, BLOCKED, PHARMACY, READER, STRANGER, Patient
-from infra.local.demo.resources import letter, picture, report
+from infra.local.demo.people import (
+    AGENT,
+    AUTHOR,
+    BLOCKED,
+    OPERATOR,
+    PHARMACY,
+    READER,
+    REASON,
+    STRANGER,
+    TREATING,
+    Patient,
+)
+from infra.local.demo.resources import MASKED, SECRET, labels, letter, note, picture, report
 
 BASE = "http://service.test"
-PROFESSIONALS = (AUTHOR, BLOCKED, READER, STRANGER)
+PROFESSIONALS = (AUTHOR, BLOCKED, READER, STRANGER, TREATING)
 CAST = [
     Patient(
         "279035121518989",
@@ -66,14 +77,17 @@ PIECES = (
     report("r.pdf", b"%PDF-1"),
     letter("l.xml", b"<ClinicalDocument/>"),
     picture("p.jpg", b"\xff\xd8"),
+    note("n.txt", b"note"),
 )
 
 
 @dataclass
 class FakeService:
-    """Records, documents and consents as the contract has them; `lets_in` breaks the rule."""
+    """Records, documents and consents as the contract has them; `lets_in` and `careless` break the
+    rules: of labels, or what an emergency leaves behind."""
 
     lets_in: tuple[str, ...] = ()
+    careless: str = ""
     silent: bool = False
     tampered: str = ""
     records: dict[str, dict] = field(default_factory=dict)
@@ -81,11 +95,13 @@ class FakeService:
     contents: dict[str, bytes] = field(default_factory=dict)
     consents: list[dict] = field(default_factory=list)
     messages: list[dict] = field(default_factory=list)
+    offices: list[str] = field(default_factory=list)
+    emergencies: list[dict] = field(default_factory=list)
 
     # -- commands
 
     def token(self, arguments) -> str:
-        return "/".join(arguments)
+        return "/".join(arguments).encode("ascii", "ignore").decode()
 
     def load_directory(self, path) -> int:
         return 3
@@ -110,7 +126,7 @@ class FakeService:
 
     # -- HTTP
 
-    def __call__(self, request: httpx.Request) -> httpx.Response:  # noqa: C901, PLR0911 - a route each
+    def __call__(self, request: httpx.Request) -> httpx.Response:  # noqa: C901, PLR0911, PLR0912 - a route each
         who = request.headers.get("authorization", "").removeprefix("Bearer ")
         path, query = request.url.path, request.url.params
         body = (
@@ -153,11 +169,23 @@ class FakeService:
                 self.contents[document] = PIECES[2].data
                 return httpx.Response(204)
             case "GET", ["DocumentReference"]:
-                return bundle(list(self.documents.values()) if self.reads(who) else [])
-            case "GET", ["DocumentReference", document] if self.reads(who):
+                return bundle([self.documents[d] for d in self.documents if self.sees(who, d)])
+            case "GET", ["DocumentReference", document] if self.sees(who, document):
                 return httpx.Response(200, json=self.documents[document])
-            case "GET", ["Binary", document] if self.reads(who):
+            case "PATCH", ["DocumentReference", document] if "patient" in who:
+                (added,) = body
+                self.documents[document]["securityLabel"].append(added["value"])
+                return httpx.Response(200, json=self.documents[document])
+            case "GET", ["Binary", document] if self.sees(who, document):
+                self.note_emergency(who)
                 return httpx.Response(200, content=self.contents[document])
+            case "PUT", ["", "notifications", "me"]:
+                self.offices = [body["email"]]
+                return httpx.Response(200, json=body)
+            case "GET", ["AuditEvent"] if "patient" in who:
+                return bundle(self.emergencies)
+            case "GET", ["", "operations", "emergencies"] if who == self.token(OPERATOR.arguments):
+                return httpx.Response(200, json={"rows": self.lines()})
         return httpx.Response(
             404, json={"resourceType": "OperationOutcome", "issue": [{"code": "not-found"}]}
         )
@@ -182,8 +210,8 @@ class FakeService:
                 "channel": "pharmacist",
                 "openedAt": datetime.now(UTC).isoformat(),
             }
-            channel = "email" if "email" in body["contact"] else "sms"
-            self.messages.append({"channel": channel, "text": "Bonjour"})
+            if body["contact"]:
+                self.tell("email" if "email" in body["contact"] else "sms", "", "Bonjour")
             remb = {
                 "resourceType": "DocumentReference",
                 "type": {"coding": [{"code": "REMB"}]},
@@ -209,8 +237,47 @@ class FakeService:
 
     def reads(self, who) -> bool:
         return (
-            "patient" in who or self.state(who) == "VALIDE" or any(r in who for r in self.lets_in)
+            "patient" in who
+            or "--reason" in who
+            or self.state(who) == "VALIDE"
+            or any(r in who for r in self.lets_in)
         )
+
+    def sees(self, who, document) -> bool:
+        hidden = labels(self.documents[document])
+        if self.careless != "masks" and MASKED in hidden:
+            return "patient" in who or TREATING.rpps in who
+        if self.careless != "secrets" and SECRET in hidden:
+            return self.reads(who) and CAST[0].matricule not in who
+        return self.reads(who)
+
+    def tell(self, channel, to, subject, text="Bonjour"):
+        self.messages.append({"channel": channel, "to": [to], "subject": subject, "text": text})
+
+    def note_emergency(self, who) -> None:
+        if "--reason" not in who:
+            return
+        if not self.emergencies:
+            for address in (CAST[0].email, *(self.offices if self.careless != "office" else ())):
+                self.tell(
+                    "email", address, "En urgence", REASON if self.careless == "words" else "Lu"
+                )
+        if self.careless != "journal":
+            purpose = {"coding": [{"code": "BTG"}]}
+            why = {"text": REASON if self.careless != "reason" else ""}
+            entry = {"resourceType": "AuditEvent", "purposeOfEvent": [purpose]}
+            self.emergencies.append(entry | {"agent": [{"purposeOfUse": [why]}]})
+
+    def lines(self) -> list[dict]:
+        line = {
+            "professional": f"8{STRANGER.rpps}",
+            "mode": "break-glass",
+            "state": "open",
+            "last": datetime.now(UTC).isoformat(),
+        }
+        if self.careless == "oversight":
+            line["patient"] = CAST[0].matricule
+        return [line] if self.emergencies and self.careless != "blind" else []
 
     def found(self, who, identifier):
         record = self.records.get(identifier.partition("|")[2])
@@ -234,6 +301,7 @@ def play(monkeypatch):
     monkeypatch.setattr(run, "pieces_in", lambda _folder: PIECES)
     monkeypatch.setattr(people, "patients", lambda: CAST)
     monkeypatch.setattr("infra.local.demo.journey._MAIL", 0.5)
+    monkeypatch.setattr("infra.local.demo.journey._OVERSIGHT", 0.5)
     stack = {"api": BASE, "fhir": f"{BASE}/fhir", "aws_endpoint": "http://aws.test"}
 
     def played(service: FakeService) -> tuple[int, str]:
@@ -248,7 +316,7 @@ def play(monkeypatch):
 def test_a_service_that_keeps_the_rules_passes_every_step(play) -> None:
     code, told = play(FakeService())
     assert (code, told.count("✗"), told.count("–  ")) == (0, 0, 0), told
-    assert told.count("✓") == 26
+    assert told.count("✓") == 31
 
 
 def test_played_again_it_finds_what_is_there_and_says_so(play) -> None:
@@ -262,7 +330,9 @@ def test_played_again_it_finds_what_is_there_and_says_so(play) -> None:
     assert service.documents == documents
     assert "imported before" in told
     assert told.count("there already") == 3
-    assert told.count("decided before") == 2
+    assert told.count("decided before") == 3
+    assert told.count("masked before") == 1
+    assert told.count("were told today") == 1
     assert told.count("open before") == 3
     assert "state kept" in told
 
@@ -292,9 +362,32 @@ def test_messages_that_never_come_fail_the_demonstration(play) -> None:
 
 
 def test_a_message_that_names_somebody_fails_the_demonstration(play) -> None:
-    code, told = play(FakeService(messages=[{"channel": "email", "text": "Chère Mme PAT-TROIS"}]))
+    message = {"channel": "email", "to": [], "subject": "DMP", "text": "Chère Mme PAT-TROIS"}
+    code, told = play(FakeService(messages=[message]))
     assert code == 1
     assert "a message names" in told
+
+
+@pytest.mark.parametrize(
+    ("careless", "said"),
+    [
+        ("masks", "200 instead of 404"),
+        ("secrets", "200 instead of 404"),
+        ("office", f"not told to {CAST[0].email}"),
+        ("words", "a message says why, or what"),
+        ("journal", "the holder's journal has no emergency"),
+        ("reason", "the journal does not say the reason"),
+        ("blind", "operations do not see it"),
+        ("oversight", "operations are told more than they may know"),
+    ],
+)
+def test_a_label_or_an_emergency_that_is_not_kept_fails_the_demonstration(
+    play, careless, said
+) -> None:
+    code, told = play(FakeService(careless=careless))
+    assert code == 1
+    assert "✗" in told
+    assert said in " ".join(told.split())
 
 
 def test_a_journal_that_is_not_as_it_was_written_fails_the_demonstration(play) -> None:
@@ -326,5 +419,5 @@ def test_the_cast_speaks_with_valid_test_numbers() -> None:
     for caller in (PHARMACY, *PROFESSIONALS):
         assert is_rpps(caller.rpps), caller
         assert is_finess(caller.arguments[caller.arguments.index("--structure") + 1])
-    assert len({caller.rpps for caller in (PHARMACY, *PROFESSIONALS)}) == 5
+    assert len({caller.rpps for caller in (PHARMACY, *PROFESSIONALS)}) == 6
     assert AGENT.arguments[0] == "agent"

@@ -40,12 +40,13 @@ class Api:
         return self.call("POST", path, token, **more)
 
     def search(self, kind: str, token: str, **parameters: str) -> list[dict[str, Any]]:
-        """Every resource of a searchset, page after page."""
+        """Every match of a searchset, page after page; a warning that goes along is none."""
         found: list[dict[str, Any]] = []
         answer = expect(self.get(f"/fhir/{kind}", token, params=parameters), 200)
         while True:
             bundle = answer.json()
-            found += [entry["resource"] for entry in bundle.get("entry", [])]
+            resources = [entry["resource"] for entry in bundle.get("entry", [])]
+            found += [one for one in resources if one["resourceType"] == kind]
             following = [one["url"] for one in bundle.get("link", []) if one["relation"] == "next"]
             if not following:
                 return found

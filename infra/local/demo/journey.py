@@ -9,8 +9,9 @@ import hashlib
 import time
 from collections import Counter
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
+from zoneinfo import ZoneInfo
 
 from infra.local.demo import people, resources
 from infra.local.demo.api import Api, eventually, expect
@@ -26,7 +27,10 @@ if TYPE_CHECKING:
 _HISTORY = 180.0  # seconds that a history may take on a small machine
 _CHECKS = 120.0
 _MAIL = 120.0
+_OVERSIGHT = 60.0
 _KIB = 1024
+_PARIS = ZoneInfo("Europe/Paris")
+_JSON_PATCH = {"Content-Type": "application/json-patch+json"}
 CREATED, OK, NOT_FOUND, CONFLICT, UNPROCESSABLE, NO_CONTENT = 201, 200, 404, 409, 422, 204
 
 
@@ -71,6 +75,7 @@ class Journey:
     records: dict[str, Opened] = field(default_factory=dict)
     documents: dict[str, str] = field(default_factory=dict)
     news: set[str] = field(default_factory=set)
+    urgent_since: datetime | None = None
     _tokens: dict[tuple[str, ...], str] = field(default_factory=dict)
 
     # -- who calls
@@ -218,6 +223,14 @@ class Journey:
         self.news |= {"email"}
         return f"Consent {kind}, {provision}"
 
+    def name_treating(self, patient: Patient, doctor: Caller) -> str:
+        """The role by the holder, the address by the doctor: where emergencies are told."""
+        named = self.decide(patient, "medecin-traitant", "permit", doctor)
+        address = {"email": doctor.email}
+        bearer = self.token(doctor)
+        expect(self.api.call("PUT", "/notifications/me", bearer, json=address), OK, CREATED)
+        return f"{named}; address known"
+
     def authorisation_state(self, patient: Patient, caller: Caller, wanted: str) -> str:
         found = self.api.search("Patient", self.token(caller), identifier=patient.identifier)
         states = [
@@ -237,14 +250,18 @@ class Journey:
         opened = self.record(patient)
         if self._already(piece, opened, patient):
             return "there already"
+        self.documents[piece.name] = self._send(piece, opened, by)
+        self.news |= {"email"}
+        return f"{_size(piece.data)} inline, 201"
+
+    def _send(self, piece: Piece, opened: Opened, by: Caller, *labels: str) -> str:
         author = resources.by_professional(by, by.arguments[by.arguments.index("--structure") + 1])
         body = resources.inline(piece, opened.id, author)
+        body["securityLabel"] += [resources.label(code) for code in labels]
         answer = expect(
             self.api.post("/fhir/DocumentReference", self.token(by), json=body), CREATED
         )
-        self.documents[piece.name] = str(answer.json()["id"])
-        self.news |= {"email"}
-        return f"{_size(piece.data)} inline, 201"
+        return str(answer.json()["id"])
 
     def upload(self, piece: Piece, patient: Patient) -> str:
         """`$upload`: the form, the bytes straight to quarantine, the checks, the vault."""
@@ -275,11 +292,16 @@ class Journey:
         return f"{_size(piece.data)} by form, preliminary → final in {waited:.1f} s"
 
     def _already(self, piece: Piece, opened: Opened, holder: Patient) -> bool:
-        for one in self._documents(opened, holder):
-            if one["masterIdentifier"]["value"] == piece.unique_id(opened.id):
-                self.documents[piece.name] = str(one["id"])
-                return True
-        return False
+        known = self._find(piece, opened, holder)
+        if known:
+            self.documents[piece.name] = str(known["id"])
+        return bool(known)
+
+    def _find(self, piece: Piece, opened: Opened, reader: Caller | Patient) -> dict[str, Any]:
+        """The document that was made of the piece, as the reader finds it; empty: they do not."""
+        wanted = piece.unique_id(opened.id)
+        found = self._documents(opened, reader)
+        return next((one for one in found if one["masterIdentifier"]["value"] == wanted), {})
 
     def _documents(self, opened: Opened, reader: Caller | Patient) -> list[dict[str, Any]]:
         return self.api.search(
@@ -311,6 +333,151 @@ class Journey:
         if listed:
             raise Unexpected(f"{len(listed)} documents listed")
         return "404 on the document and its bytes, empty list"
+
+    def mask(
+        self, piece: Piece, patient: Patient, by: Caller, hidden_from: Caller, shown_to: Caller
+    ) -> str:
+        """A document by one doctor, and the holder's label: the second doctor sees it no more,
+        the third one does."""
+        opened = self.record(patient)
+        self.publish(piece, patient, by)
+        document, path = self.document(piece), f"/fhir/DocumentReference/{self.document(piece)}"
+        known = expect(self.api.get(path, self.token(patient)), OK).json()
+        before = resources.MASKED in resources.labels(known)
+        if not before:
+            if not self._find(piece, opened, hidden_from):
+                raise Unexpected(f"{hidden_from.called} did not see it before")
+            label = resources.label(resources.MASKED)
+            patch = [{"op": "add", "path": "/securityLabel/-", "value": label}]
+            bearer = self.token(patient)
+            expect(self.api.call("PATCH", path, bearer, json=patch, headers=_JSON_PATCH), OK)
+        self._closed(piece, opened, document, hidden_from)
+        if self.api.bytes(document, self.token(shown_to)) != piece.data:
+            raise Unexpected(f"{piece.name} came back changed")
+        what = "masked before, 404" if before else "listed, then 404"
+        return f"{what}; {shown_to.called} reads"
+
+    def _closed(
+        self, piece: Piece, opened: Opened, document: str, reader: Caller | Patient
+    ) -> None:
+        """One document hidden from one reader, where others of the record are not."""
+        for path in (f"/fhir/DocumentReference/{document}", f"/fhir/Binary/{document}"):
+            expect(self.api.get(path, self.token(reader)), NOT_FOUND)
+        if self._find(piece, opened, reader):
+            raise Unexpected(f"{piece.name} is listed")
+
+    def keep_secret(self, child: Patient, parent: Patient, doctor: Caller) -> str:
+        """A minor's record with a parent: the parent reads, but not the secret care.
+
+        No address is given at the counter, so that nobody is told anything of this record.
+        """
+        key = hashlib.sha256(f"demonstration/{child.matricule}".encode()).hexdigest()[:32]
+        told = {"traits": parent.traits, "basis": "parental-authority"}
+        answer = self.api.post(
+            "/enrolment/records",
+            self.token(people.PHARMACY),
+            json=child.opening({}) | {"representatives": [told]},
+            headers={"Idempotency-Key": key},
+        )
+        if expect(answer, CREATED, CONFLICT).status_code == CONFLICT:
+            record = self._found(child)
+        else:
+            record = str(answer.json()["recordId"])
+        opened = Opened(record, child, people.PHARMACY, time.monotonic(), fresh=False)
+        open_, secret = (
+            str(
+                self._find(piece, opened, child).get("id") or self._send(piece, opened, doctor, *to)
+            )
+            for piece, to in (
+                (resources.GROWTH, ()),
+                (resources.CONFIDED, (resources.SECRET,)),
+            )
+        )
+        if not self._find(resources.GROWTH, opened, parent):
+            raise Unexpected("the parent does not find what is not secret")
+        if self.api.bytes(open_, self.token(parent)) != resources.GROWTH.data:
+            raise Unexpected("the parent reads something else")
+        self._closed(resources.CONFIDED, opened, secret, parent)
+        if self.api.bytes(secret, self.token(child)) != resources.CONFIDED.data:
+            raise Unexpected("the child reads something else")
+        return "one of two listed, 404; the child reads both"
+
+    # -- in an emergency
+
+    def break_glass(
+        self, patient: Patient, caller: Caller, reading: Piece, masked: Piece, told: Sequence[str]
+    ) -> str:
+        """A reason in the token opens the record, not what is masked; `told` are the addresses
+        at which it is told, once a day."""
+        bearer = self.token(caller.in_emergency(people.REASON))
+        document, hidden = self.document(reading), self.document(masked)
+        before = bool(self._emergencies(patient, caller, datetime.now(_PARIS).date().isoformat()))
+        known = Counter({address: self._urgent_mail(address) for address in told})
+        self.urgent_since = datetime.now(UTC)
+        if self.api.bytes(document, bearer) != reading.data:
+            raise Unexpected(f"{reading.name} came back changed")
+        expect(self.api.get(f"/fhir/Binary/{hidden}", bearer), NOT_FOUND)
+        if before:  # once a day: what was told then is in the inbox still
+            known.clear()
+        eventually(
+            lambda: all(self._urgent_mail(address) > known[address] for address in told),
+            _MAIL,
+            f"not told to {' and '.join(told)}",
+        )
+        for message in self.commands.inbox():
+            text = str(message.get("text"))
+            if people.REASON in text or document in text:
+                raise Unexpected("a message says why, or what")
+        return f"read, masked 404; {len(told)} {'were told today' if before else 'told by e-mail'}"
+
+    def _urgent_mail(self, address: str) -> int:
+        """How many messages of an emergency an address got (French, or as the holder chose)."""
+        return sum(
+            address in one["to"] and any(w in str(one["subject"]) for w in ("urgence", "mergency"))
+            for one in self.commands.inbox()
+            if one["channel"] == "email"
+        )
+
+    def _emergencies(self, patient: Patient, caller: Caller, since: str) -> list[dict[str, Any]]:
+        """The holder's entries of what the caller did in an emergency, from a day or moment on."""
+        found = self.api.search(
+            "AuditEvent",
+            self.token(patient),
+            patient=self.record(patient).id,
+            date=f"ge{since}",
+            **{"agent.identifier": f"{resources.PS}|8{caller.rpps}", "outcome": "0"},
+        )
+        return [
+            one
+            for one in found
+            if "BTG" in {c["code"] for p in one.get("purposeOfEvent", []) for c in p["coding"]}
+        ]
+
+    def oversee(self, patient: Patient, caller: Caller, operator: Caller) -> str:
+        """The holder reads who came and why; operations that somebody did, not where."""
+        if self.urgent_since is None:
+            raise Missing("there was no emergency")
+        since = self.urgent_since.replace(microsecond=0)
+        entries = self._emergencies(patient, caller, since.strftime("%Y-%m-%dT%H:%M:%SZ"))
+        if not entries:
+            raise Unexpected("the holder's journal has no emergency")
+        if not any(people.REASON in str(one["agent"]) for one in entries):
+            raise Unexpected("the journal does not say the reason")
+        bearer = self.token(operator)
+
+        def line() -> dict[str, Any] | None:
+            answer = self.api.get("/operations/emergencies", bearer, params={"_count": "100"})
+            for row in expect(answer, OK).json()["rows"]:
+                late = datetime.fromisoformat(row["last"]) >= since
+                if row["professional"] == f"8{caller.rpps}" and late:
+                    return dict(row)
+            return None
+
+        row = eventually(line, _OVERSIGHT, "operations do not see it")
+        secrets = (self.record(patient).id, patient.matricule, patient.family_name, people.REASON)
+        if any(secret in str(row) for secret in (*secrets, *self.documents.values())):
+            raise Unexpected("operations are told more than they may know")
+        return f"who, when, why; operations: {row['mode']}, {row['state']}"
 
     # -- what went out
 

@@ -5,7 +5,7 @@ The RPPS numbers are test numbers; none is anybody's.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,7 @@ class Patient:
     caisse: str
     email: str
     mobile: str
+    insured: str = ""  # under whose number the insurer knows them; their own otherwise
 
     @property
     def called(self) -> str:
@@ -45,19 +46,24 @@ class Patient:
         """As FHIR searches for it."""
         return f"urn:oid:{self.oid}|{self.matricule}"
 
+    @property
+    def traits(self) -> dict[str, Any]:
+        """The five, as they are told at the counter."""
+        return {
+            "birthFamilyName": self.family_name,
+            "birthGivenNames": list(self.given_names),
+            "birthDate": self.birth_date,
+            "sex": self.sex,
+            "birthPlace": self.birth_place,
+        }
+
     def opening(self, contact: dict[str, str]) -> dict[str, Any]:
         """The body of `POST /enrolment/records`."""
         return {
             "ins": {"matricule": self.matricule, "oid": self.oid},
-            "traits": {
-                "birthFamilyName": self.family_name,
-                "birthGivenNames": list(self.given_names),
-                "birthDate": self.birth_date,
-                "sex": self.sex,
-                "birthPlace": self.birth_place,
-            },
+            "traits": self.traits,
             "scheme": self.scheme,
-            "insured": {"number": self.matricule, "birthRank": self.birth_rank},
+            "insured": {"number": self.insured or self.matricule, "birthRank": self.birth_rank},
             "contact": contact,
             "consent": {"opening": True, "opposesBreakGlass": False, "opposesCentre15": False},
             "source": "carte-vitale",
@@ -71,11 +77,18 @@ class Caller:
     called: str
     arguments: tuple[str, ...]
     rpps: str = ""
+    email: str = ""
+
+    def in_emergency(self, reason: str) -> Caller:
+        """The same professional, whose token states why this is an emergency."""
+        return replace(self, arguments=(*self.arguments, "--reason", reason))
 
 
-def _professional(called: str, rpps: str, profession: str, finess: str, *more: str) -> Caller:
+def _professional(
+    called: str, rpps: str, profession: str, finess: str, *more: str, email: str = ""
+) -> Caller:
     arguments = ("professional", "--rpps", rpps, "--profession", profession)
-    return Caller(called, (*arguments, "--structure", finess, *more), rpps)
+    return Caller(called, (*arguments, "--structure", finess, *more), rpps, email)
 
 
 GP = ("--specialty", "SM54")
@@ -84,7 +97,32 @@ AUTHOR = _professional("the doctor", "10100997245", DOCTOR, "510000029", *GP)
 READER = _professional("the authorised doctor", "99700218896", DOCTOR, "510000029", *GP)
 BLOCKED = _professional("the blocked doctor", "99700000005", DOCTOR, "510000037", *GP)
 STRANGER = _professional("an unknown doctor", "99700000013", DOCTOR, "750000018", *GP)
+TREATING = _professional(
+    "the médecin traitant", "99700000021", DOCTOR, "510000045", *GP,
+    email="cabinet.medecin-traitant@example.test",
+)  # fmt: skip
 AGENT = Caller("the CPAM agent", ("agent", "--role", "enrolment", "--caisse", "511"))
+OPERATOR = Caller("operations", ("agent", "--role", "operations", "--caisse", "751"))
+REASON = "Patiente inconsciente, détresse respiratoire"
+
+
+def child_of(parent: Patient) -> Patient:
+    """Ten years old in 2026. No register gives out such a number: temporary (7), month 99.
+
+    The insurer knows the child under the parent's number, rank 2, as the extracts do.
+    """
+    return replace(
+        parent,
+        matricule="716999999900209",
+        birth_rank=2,
+        given_names=("CHARLIE",),
+        birth_date="2016-06-15",
+        sex="male",
+        birth_place="99999",
+        email="",
+        mobile="",
+        insured=parent.matricule,
+    )
 
 
 def patients(path: Path = DIRECTORY) -> list[Patient]:

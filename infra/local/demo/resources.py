@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 PS = "urn:oid:1.2.250.1.71.4.2.1"
 STRUCTURE = "urn:oid:1.2.250.1.71.4.2.2"
 CONSENT = "urn:dmp:consent"
+VISIBILITY = "urn:oid:1.2.250.1.213.1.1.4.13"
+MASKED, SECRET = "MASQUE_PS", "INVISIBLE_REPRESENTANTS_LEGAUX"
 _NOS = "https://mos.esante.gouv.fr/NOS"
 _CLASS = f"{_NOS}/TRE_A03-ClasseDocument/FHIR/TRE-A03-ClasseDocument"
 _TYPE = f"{_NOS}/TRE_A05-TypeDocComplementaire/FHIR/TRE-A05-TypeDocComplementaire"
@@ -74,6 +76,17 @@ def picture(name: str, data: bytes) -> Piece:
     return Piece(
         name, "image/jpeg", "Carnet de vaccination", _TYPE, "EXPPAT_2", "90", *_ANY_FORMAT, data
     )
+
+
+def note(name: str, data: bytes) -> Piece:
+    """A note in plain text."""
+    return Piece(
+        name, "text/plain", "Synthèse médicale", _LOINC, "60591-5", "11", *_ANY_FORMAT, data
+    )
+
+
+GROWTH = note("croissance.txt", "Croissance régulière, vaccins à jour.\n".encode())
+CONFIDED = note("confidence.txt", "Confié sans ses parents, à sa demande.\n".encode())
 
 
 def by_professional(author: Caller, finess: str) -> dict[str, Any]:
@@ -168,6 +181,16 @@ def _reference(piece: Piece, record: str, by: dict[str, Any]) -> dict[str, Any]:
             "period": {"start": now},
         },
     }
+
+
+def label(code: str) -> dict[str, Any]:
+    """One `securityLabel`: from whom a document is hidden."""
+    return _coded(VISIBILITY, code)
+
+
+def labels(resource: dict[str, Any]) -> set[str]:
+    """The codes of a document's labels."""
+    return {c["code"] for one in resource.get("securityLabel", []) for c in one["coding"]}
 
 
 def consent(record: str, kind: str, provision: str, rpps: str) -> dict[str, Any]:

@@ -20,7 +20,16 @@ from infra.local.demo.api import Api
 from infra.local.demo.commands import UserCommands
 from infra.local.demo.extract.generate import extracts
 from infra.local.demo.journey import Commands, Journey
-from infra.local.demo.people import AGENT, AUTHOR, BLOCKED, PHARMACY, READER, STRANGER
+from infra.local.demo.people import (
+    AGENT,
+    AUTHOR,
+    BLOCKED,
+    OPERATOR,
+    PHARMACY,
+    READER,
+    STRANGER,
+    TREATING,
+)
 from infra.local.demo.story import Outcome, Story, console_for
 
 if TYPE_CHECKING:
@@ -51,11 +60,10 @@ def play(stack: dict[str, Any], api: Api, commands: Commands, out: Callable[[str
     return 0 if story.good else 1
 
 
-def _tell(
-    story: Story, journey: Journey, cast: Sequence[Patient], pieces: tuple[Piece, Piece, Piece]
-) -> None:
+def _tell(story: Story, journey: Journey, cast: Sequence[Patient], pieces: Sequence[Piece]) -> None:
     first, second, third = cast
-    report, letter, picture = pieces
+    report, letter, picture, note = pieces
+    plain = (report, letter, picture)
     known = journey.counted()
 
     story.chapter("What the insurer knows")
@@ -94,6 +102,7 @@ def _tell(
         lambda: journey.decide(first, "authorisation", "permit", READER),
     )
     story.step("Another is blocked", lambda: journey.decide(first, "block", "deny", BLOCKED))
+    story.step("The médecin traitant is named", lambda: journey.name_treating(first, TREATING))
     for caller, state in ((READER, "VALIDE"), (BLOCKED, "INTERDIT"), (STRANGER, "NON_EXISTE")):
         story.step(
             f"TD0.2 tells {caller.called}",
@@ -106,13 +115,30 @@ def _tell(
     story.step("The holder adds a picture (JPEG)", lambda: journey.upload(picture, first))
 
     story.chapter("Who reads, and who does not")
-    story.step("The holder reads everything", lambda: journey.read(first, first, pieces))
-    story.step("The authorised doctor reads", lambda: journey.read(first, READER, pieces))
+    story.step("The holder reads everything", lambda: journey.read(first, first, plain))
+    story.step("The authorised doctor reads", lambda: journey.read(first, READER, plain))
     for caller in (BLOCKED, STRANGER):
         story.step(
             f"{_capital(caller.called)} sees nothing",
             lambda c=caller: journey.see_nothing(first, c, report),
         )
+
+    story.chapter("Masked, secret, in an emergency")
+    story.step(
+        "The holder masks a doctor's note",
+        lambda: journey.mask(note, first, AUTHOR, READER, TREATING),
+    )
+    story.step(
+        "A parent does not see a child's secret care",
+        lambda: journey.keep_secret(people.child_of(first), first, AUTHOR),
+    )
+    story.step(
+        "The unknown doctor states an emergency",
+        lambda: journey.break_glass(first, STRANGER, report, note, (first.email, TREATING.email)),
+    )
+    story.step(
+        "The holder and operations see it", lambda: journey.oversee(first, STRANGER, OPERATOR)
+    )
 
     story.chapter("What the holders were told")
     story.step("E-mails and SMS went out", lambda: journey.read_inbox(known, cast))
@@ -126,17 +152,18 @@ def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def pieces_in(folder: Path) -> tuple[Piece, Piece, Piece]:
-    """The report (PDF), the letter (CDA) and the picture (JPEG) of a folder."""
+def pieces_in(folder: Path) -> tuple[Piece, Piece, Piece, Piece]:
+    """The report (PDF), the letter (CDA), the picture (JPEG) and the note (text) of a folder."""
 
     def only(*endings: str) -> Path:
         return next(path for path in sorted(folder.iterdir()) if path.suffix in endings)
 
-    pdf, cda, jpeg = only(".pdf"), only(".xml"), only(".jpg", ".jpeg")
+    pdf, cda, jpeg, text = only(".pdf"), only(".xml"), only(".jpg", ".jpeg"), only(".txt")
     return (
         resources.report(pdf.name, pdf.read_bytes()),
         resources.letter(cda.name, cda.read_bytes()),
         resources.picture(jpeg.name, jpeg.read_bytes()),
+        resources.note(text.name, text.read_bytes()),
     )
 
 
