@@ -9,12 +9,13 @@ from datetime import timedelta
 import pytest
 
 from dmp.access import decide, facts
-from dmp.access.decide import EVALUATION_ERROR, NO_DOCUMENT, CedarDecisions, schema_text
+from dmp.access.decide import EVALUATION_ERROR, CedarDecisions, schema_text
 from dmp.access.durations import Durations, load_durations
 from dmp.access.matrix import load_matrix
 from dmp.access.parameters import load_parameters
 from dmp.domain.access import (
     DOCUMENT_ACTIONS,
+    NO_DOCUMENT,
     Action,
     Answer,
     authorisation_state,

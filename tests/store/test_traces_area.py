@@ -325,6 +325,20 @@ def test_an_announcement_that_was_forgotten_stays_hidden_from_whom_it_was(dynamo
     assert ask(app, "GET", f"{FHIR}/{RECORD_ID}.{hidden.id}", person())[0] == 404
 
 
+@pytest.mark.parametrize("hidden_from", [("representatives",), ("holder", "representatives")])
+def test_a_deposit_that_failed_stays_hidden_from_whom_it_was(dynamodb, hidden_from):
+    keep(dynamodb, represented(birth_date=NOW.date() - timedelta(days=5000)))
+    failed, refused = (
+        wrote(
+            dynamodb, COLLEAGUE, Act.PUBLISH_DOCUMENT, outcome=outcome, hidden_from=hidden_from
+        ).id
+        for outcome in (Outcome.FAILED, Outcome.REFUSED)
+    )
+    assert {failed, refused}.isdisjoint(ids(parent()))
+    assert refused in ids(person()), "who was refused is told to the holder always"
+    assert (failed in ids(person())) is ("holder" not in hidden_from)
+
+
 def test_a_representative_sees_the_minor_s_entries_but_not_the_secret_ones(dynamodb):
     keep(dynamodb, represented(birth_date=NOW.date() - timedelta(days=5000)))
     secret = lay(dynamodb, Visibility.HIDDEN_FROM_REPRESENTATIVES)

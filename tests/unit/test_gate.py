@@ -7,7 +7,7 @@ from datetime import date
 
 import pytest
 
-from dmp.domain.access import Action, Answer, Situation
+from dmp.domain.access import NO_DOCUMENT, Action, Answer, Situation
 from dmp.domain.actors import Agent, AgentRole, Person, Professional
 from dmp.domain.consents import ActorConsents, Settings
 from dmp.domain.errors import InvalidIns, NotFound
@@ -263,5 +263,5 @@ def test_a_document_that_is_not_there_is_refused_whatever_the_decision_says():
     house = House(allowed=[Action.READ_DOCUMENT])
     situation = house.gate.situation(DOCTOR, RECORD.id, Act.READ_DOCUMENT, NOW)
     passage = house.gate.ask(DOCTOR, Action.READ_DOCUMENT, situation, NOW)
-    assert (passage.answer.allowed, passage.answer.rules) == (False, ("no-document",))
+    assert (passage.answer.allowed, passage.answer.rules) == (False, (NO_DOCUMENT,))
     assert house.decisions.questions[-1].document is not None

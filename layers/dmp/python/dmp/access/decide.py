@@ -19,7 +19,7 @@ from cedarpy import AuthzResult, Decision, Entities, PolicySet, Schema, is_autho
 from dmp.access import facts
 from dmp.access.matrix import Matrix, load_matrix
 from dmp.access.parameters import load_parameters
-from dmp.domain.access import DOCUMENT_ACTIONS, Action, Answer, Question
+from dmp.domain.access import DOCUMENT_ACTIONS, NO_DOCUMENT, Action, Answer, Question
 from dmp.domain.actors import key_of
 from dmp.domain.documents import Document, Visibility
 from dmp.domain.parameters import Parameters
@@ -29,9 +29,6 @@ EVALUATION_ERROR = "evaluation-error"
 
 NO_PERMISSION = "no-permission"
 """The rule id of a refusal that no prohibition explains: nothing permits it."""
-
-NO_DOCUMENT = "no-document"
-"""The rule id of a refusal about a document that is not there."""
 
 _KEPT = 64
 """How many sets of entities a process keeps parsed: some kilobytes each."""

@@ -65,6 +65,9 @@ DOCUMENT_CHANGES = frozenset(
 DOCUMENT_ACTIONS = DOCUMENT_CHANGES | {Action.READ_DOCUMENT, Action.KNOW_DOCUMENT}
 """What is asked of a document that lies in the record."""
 
+NO_DOCUMENT = "no-document"
+"""The rule id of a refusal about a document that is not there."""
+
 
 @dataclass(frozen=True, slots=True)
 class Situation:

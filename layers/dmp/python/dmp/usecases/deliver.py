@@ -11,6 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
+from dmp.domain.documents import REPRESENTATIVES
 from dmp.domain.errors import Busy
 from dmp.domain.ids import new_ulid
 from dmp.domain.notifications import AddressRefused, Fact, Message, Recipient, Role, Way
@@ -150,5 +151,5 @@ def _trace(notice: Notice, now: datetime, reason: str | None = None) -> Trace:
         record_id=notice.fact.record_id,
         target=notice.recipient.name if professional else notice.fact.about,
         reason=reason,
-        hidden_from=("representatives",) if notice.fact.hidden_from_representatives else (),
+        hidden_from=(REPRESENTATIVES,) if notice.fact.hidden_from_representatives else (),
     )

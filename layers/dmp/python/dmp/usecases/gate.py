@@ -13,7 +13,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import NoReturn
 
-from dmp.domain.access import DOCUMENT_ACTIONS, Action, Answer, Question, Situation
+from dmp.domain.access import (
+    DOCUMENT_ACTIONS,
+    NO_DOCUMENT,
+    Action,
+    Answer,
+    Question,
+    Situation,
+)
 from dmp.domain.actors import Actor, Person, Professional
 from dmp.domain.consents import ActorConsents, Settings
 from dmp.domain.documents import Content, Document, DocumentStatus, Stage, Visibility
@@ -120,7 +127,7 @@ class Gate:
         )
         answer = self.decisions.decide(question)
         if nowhere:
-            answer = Answer(allowed=False, rules=("no-document",), matrix=answer.matrix)
+            answer = Answer(allowed=False, rules=(NO_DOCUMENT,), matrix=answer.matrix)
         return Passage(actor, situation, answer, mode)
 
     def trace(
@@ -177,16 +184,24 @@ class Gate:
         error: DmpError,
         now: datetime,
         target: str | None = None,
+        *,
+        hidden_from: tuple[str, ...] = (),
     ) -> NoReturn:
         """Trace an allowed act that could not be done, and say why."""
-        self.trace(passage, act, Outcome.FAILED, now, target=target)
+        self.trace(passage, act, Outcome.FAILED, now, target=target, hidden_from=hidden_from)
         raise error
 
     def refuse(
-        self, passage: Passage, act: Act, now: datetime, target: str | None = None
+        self,
+        passage: Passage,
+        act: Act,
+        now: datetime,
+        target: str | None = None,
+        *,
+        hidden_from: tuple[str, ...] = (),
     ) -> NoReturn:
         """Trace the refused attempt and answer as if there were nothing."""
-        self.trace(passage, act, Outcome.REFUSED, now, target=target)
+        self.trace(passage, act, Outcome.REFUSED, now, target=target, hidden_from=hidden_from)
         raise NotFound
 
 

@@ -21,7 +21,7 @@ from typing import Protocol
 
 from dmp.domain.access import Action, Question, Situation
 from dmp.domain.actors import Actor, Person, key_of
-from dmp.domain.documents import HOLDER, Document
+from dmp.domain.documents import HOLDER, REPRESENTATIVES, Document
 from dmp.domain.errors import NotFound
 from dmp.domain.ids import is_record_id, split_document_id
 from dmp.domain.traces import ABOUT_A_DOCUMENT, Act, Outcome, Trace, trace_of
@@ -34,8 +34,6 @@ NO_RECORD = "norecord"
 _STRETCHES = (100, 400, *(1000,) * 8)
 """How many entries are looked at, query by query, before a page ends without being full."""
 _AT_ONCE = 100
-REPRESENTATIVES = "representatives"
-"""In a trace's `hidden_from`: never shown to who acts in the holder's name."""
 _DISCLOSED = frozenset({Outcome.DONE, Outcome.FAILED})
 
 
@@ -292,8 +290,10 @@ class _Knowledge:
             if situation is None or situation.record.holder != self._person:
                 return False
         document = _document(entry) or ""
-        # An upload that never came is forgotten; from whom it was hidden, its trace still is.
-        if document in self.gone and HOLDER in trace.hidden_from:
+        # A deposit that failed names no document, an upload that never came is forgotten; from
+        # whom it was hidden, its trace still is. That somebody was refused the holder always sees.
+        failed = not document and trace.outcome is Outcome.FAILED
+        if (failed or document in self.gone) and HOLDER in trace.hidden_from:
             return False
         return self.known.get(document, True)
 
