@@ -47,6 +47,7 @@ class Life(RuleBasedStateMachine):
 
     # -- what is done ------------------------------------------------------------------------
 
+    @precondition(lambda self: self.now < NOW + timedelta(days=900))  # the child stays a minor
     @rule(days=st.sampled_from([0, 1, 40, 200, 400]))
     def time_passes(self, days):
         self.now += timedelta(days=days, seconds=1)
@@ -102,7 +103,7 @@ class Life(RuleBasedStateMachine):
         self.count(done, Kind.AUTHORISATION)
         self.active[Kind.AUTHORISATION] = after
 
-    @precondition(lambda self: Kind.AUTHORISATION in self.active and not self.blocked)
+    @precondition(lambda self: self.holds(Kind.AUTHORISATION) and not self.blocked)
     @rule()
     def the_professional_repeats(self):
         about = self.house.about(RECORD_ID, ME)
