@@ -25,7 +25,15 @@ from infra.local.demo.people import (
     TREATING,
     Patient,
 )
-from infra.local.demo.resources import MASKED, SECRET, labels, letter, note, picture, report
+from infra.local.demo.resources import (
+    MASKED,
+    NOT_FOR_PARENTS,
+    labels,
+    letter,
+    note,
+    picture,
+    report,
+)
 
 BASE = "http://service.test"
 PROFESSIONALS = (AUTHOR, BLOCKED, READER, STRANGER, TREATING)
@@ -247,7 +255,7 @@ class FakeService:
         hidden = labels(self.documents[document])
         if self.careless != "masks" and MASKED in hidden:
             return "patient" in who or TREATING.rpps in who
-        if self.careless != "secrets" and SECRET in hidden:
+        if self.careless != "secrets" and NOT_FOR_PARENTS in hidden:
             return self.reads(who) and CAST[0].matricule not in who
         return self.reads(who)
 

@@ -337,8 +337,7 @@ class Journey:
     def mask(
         self, piece: Piece, patient: Patient, by: Caller, hidden_from: Caller, shown_to: Caller
     ) -> str:
-        """A document by one doctor, and the holder's label: the second doctor sees it no more,
-        the third one does."""
+        """One doctor's document with the holder's label: another sees it no more, a third does."""
         opened = self.record(patient)
         self.publish(piece, patient, by)
         document, path = self.document(piece), f"/fhir/DocumentReference/{self.document(piece)}"
@@ -384,18 +383,18 @@ class Journey:
         else:
             record = str(answer.json()["recordId"])
         opened = Opened(record, child, people.PHARMACY, time.monotonic(), fresh=False)
-        open_, secret = (
+        plain, secret = (
             str(
                 self._find(piece, opened, child).get("id") or self._send(piece, opened, doctor, *to)
             )
             for piece, to in (
                 (resources.GROWTH, ()),
-                (resources.CONFIDED, (resources.SECRET,)),
+                (resources.CONFIDED, (resources.NOT_FOR_PARENTS,)),
             )
         )
         if not self._find(resources.GROWTH, opened, parent):
             raise Unexpected("the parent does not find what is not secret")
-        if self.api.bytes(open_, self.token(parent)) != resources.GROWTH.data:
+        if self.api.bytes(plain, self.token(parent)) != resources.GROWTH.data:
             raise Unexpected("the parent reads something else")
         self._closed(resources.CONFIDED, opened, secret, parent)
         if self.api.bytes(secret, self.token(child)) != resources.CONFIDED.data:
@@ -407,8 +406,10 @@ class Journey:
     def break_glass(
         self, patient: Patient, caller: Caller, reading: Piece, masked: Piece, told: Sequence[str]
     ) -> str:
-        """A reason in the token opens the record, not what is masked; `told` are the addresses
-        at which it is told, once a day."""
+        """A reason in the token opens the record, not what is masked.
+
+        `told` are the addresses at which it is told, once a day.
+        """
         bearer = self.token(caller.in_emergency(people.REASON))
         document, hidden = self.document(reading), self.document(masked)
         before = bool(self._emergencies(patient, caller, datetime.now(_PARIS).date().isoformat()))
