@@ -116,7 +116,7 @@ def replacement_faults(
     submission: Submission, replaced: Document | None, author: str, structure: str | None
 ) -> list[Fault]:
     """Whether the named document may be replaced: a current one of this record, sent by the same
-    author or from the same structure. `replaced` is None for one that the sender may not read."""
+    author or from the same structure. `replaced` is None for one that is hidden from the sender."""
     if submission.replaces is None:
         return []
     at = f"{AT}.relatesTo[0].target"

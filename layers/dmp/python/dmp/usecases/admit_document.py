@@ -8,7 +8,7 @@ from datetime import datetime
 from dmp.domain.access import Action
 from dmp.domain.actors import Actor, Feeder, Professional, System, key_of
 from dmp.domain.amendments import COMBINATION, inherited, masked_twice
-from dmp.domain.documents import Content, Document, DocumentStatus, Stage
+from dmp.domain.documents import Content, Document, DocumentStatus, Stage, Visibility
 from dmp.domain.errors import Fault
 from dmp.domain.ids import document_id, new_ulid, split_document_id
 from dmp.domain.submissions import (
@@ -112,16 +112,18 @@ class AdmitDocument:
         return Again(replace(first, updated_at=held.submitted_at), readable=False)
 
     def _replaced(self, passage: Passage, submission: Submission, now: datetime) -> Document | None:
-        """The document to replace, for who may read it now; the feeder, who reads nothing, knows
-        its own. What is masked is neither replaced nor found by trying, and the trying takes the
-        same decision whether or not there is something."""
+        """The document to replace, for who may read it now, and for the structure that sent it,
+        which feeds without reading, unless it is masked; the feeder, who reads nothing, knows its
+        own. What is masked is neither replaced nor found by trying, and the trying takes the same
+        decision whether or not there is something."""
         found = passage.situation.document
         if submission.replaces is None:
             return None
         if isinstance(passage.actor, Feeder):
             return found
         reading = self.gate.ask(passage.actor, Action.READ_DOCUMENT, passage.situation, now)
-        return found if reading.answer.allowed else None
+        masked = found is None or Visibility.HIDDEN_FROM_PROFESSIONALS in found.visibility
+        return None if masked and not reading.answer.allowed else found
 
     def _record_of(self, submission: Submission) -> str | None:
         if submission.record_id is not None:
