@@ -19,7 +19,7 @@ run: $(READY) ## start everything here, play the demonstration, stay until Ctrl-
 	@$(BIN)/dmp up --demo $(if $(PORT),--port $(PORT))
 
 test: $(READY) ## run the whole test suite (ARGS="-k …" for a part)
-	@$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses 3 --dist loadgroup $(ARGS)
 
 check: $(READY) ## lint, format, types, layers, policies
 	@$(BIN)/ruff check .
