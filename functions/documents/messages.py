@@ -50,6 +50,7 @@ from dmp.domain.submissions import AT, Claim, Role, Submission
 from dmp.domain.terminology import DocumentType, document_class, document_type, visibility
 from dmp.edge.fhir_documents import ARCHIVED, MOST, kept
 from dmp.edge.http import faults_of
+from dmp.edge.nesting import deeper
 from dmp.usecases.prepare_upload import LARGEST
 
 INLINE = 3 * 1024 * 1024
@@ -66,6 +67,7 @@ _SHA1 = re.compile(r"[A-Za-z0-9+/]{27}=")
 _SIREN, _SIRET = 9, 14
 _MOST_ENTRIES = 50
 _DEEPEST = 64
+"""Levels: no partner means more, and it would have to come out again, inside of a list."""
 
 
 @dataclass(slots=True)
@@ -522,7 +524,7 @@ def sent(
         model = DocumentReference.model_validate(told, context=reading)
     except ValidationError as error:
         raise Invalid(*faults_of(error, AT)) from None
-    if _deep(told):
+    if deeper(told, _DEEPEST):
         raise Invalid(Fault(AT, "json", f"nested deeper than {_DEEPEST}"))
     try:
         resource = kept(told)
@@ -554,22 +556,6 @@ def _not_one_document(told: Mapping[str, Any], now: datetime, *, lenient: bool) 
                 found = faults_of(error, f"Bundle.entry[{index}].resource")
                 faults += [f for f in found if not any(part in f.path for part in _IN_A_LOT)]
     return faults
-
-
-def _deep(told: Any) -> bool:
-    """Whether JSON is nested deeper than any partner means it: it would have to come out again,
-    inside of a list."""
-    level = [told]
-    for _ in range(_DEEPEST):
-        level = [
-            inner
-            for one in level
-            if isinstance(one, dict | list)
-            for inner in (one.values() if isinstance(one, dict) else one)
-        ]
-        if not level:
-            return False
-    return True
 
 
 def _submission(model: DocumentReference, reading: Reading, resource: str) -> Submission:

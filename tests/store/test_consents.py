@@ -28,7 +28,7 @@ from dmp.domain.consents import (
 from dmp.domain.ids import new_record_id, new_ulid
 from dmp.domain.traces import Act, Outcome, Trace
 from dmp.edge.facts import Change as ItemChange
-from dmp.store import consents as stored
+from dmp.store import items as transactions
 from dmp.store.aws import client
 from dmp.store.consents import (
     Authorisations,
@@ -737,8 +737,8 @@ def meanwhile(monkeypatch):
             busy.clear()
         real(dynamodb, writes, token)
 
-    real = stored.transact
-    monkeypatch.setattr(stored, "transact", transact)
+    real = transactions.transact
+    monkeypatch.setattr(transactions, "transact", transact)
     return acts
 
 

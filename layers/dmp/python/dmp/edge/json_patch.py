@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dmp.domain.errors import Fault, Invalid, Malformed, NotAllowed, TooLarge
+from dmp.edge.nesting import deeper
 
 MOST_OPERATIONS = 100
 LARGEST = 64 * 1024
@@ -49,7 +50,7 @@ class Patch:
         ]
         if faults:
             raise Malformed(*faults)
-        if _deep(told):
+        if deeper(told, _DEEPEST):
             raise Malformed(Fault("patch", "patch", f"nested deeper than {_DEEPEST}"))
         if len(_written(told)) > LARGEST:
             raise TooLarge
@@ -163,17 +164,3 @@ def _written(told: Any) -> bytes:
         return json.dumps(told, sort_keys=True, allow_nan=False, ensure_ascii=False).encode("utf-8")
     except ValueError:
         raise Malformed(Fault("patch", "json", "not JSON in UTF-8")) from None
-
-
-def _deep(told: Any) -> bool:
-    level = [told]
-    for _ in range(_DEEPEST):
-        level = [
-            inner
-            for one in level
-            if isinstance(one, dict | list)
-            for inner in (one.values() if isinstance(one, dict) else one)
-        ]
-        if not level:
-            return False
-    return True

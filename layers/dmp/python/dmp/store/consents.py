@@ -25,8 +25,6 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from dmp.domain.consents import (
     ActorConsents,
     CareTeam,
@@ -46,13 +44,11 @@ from dmp.domain.consents import (
 from dmp.domain.ids import new_ulid
 from dmp.domain.traces import Trace
 from dmp.store.items import (
-    ConditionFailed,
     Item,
     decode,
     encode,
-    is_conflict,
     put,
-    transact,
+    transact_next,
     update,
 )
 from dmp.store.traces import Journal
@@ -254,17 +250,7 @@ class Consents:
             *self._team_updates(consent, stood, decided),
             self._journal.put(trace),
         ]
-        try:
-            transact(self._dynamodb, writes)
-        except ConditionFailed as error:
-            if error.index != 0:
-                raise
-            return False
-        except ClientError as error:
-            if not is_conflict(error):
-                raise
-            return False
-        return True
+        return transact_next(self._dynamodb, writes)
 
     def _team_updates(
         self, consent: Consent, stood: ActorConsents, decided: ActorConsents

@@ -31,6 +31,7 @@ from dmp.store.items import (
     is_conflict,
     put,
     transact,
+    transact_next,
     update,
 )
 from dmp.store.traces import Journal
@@ -104,17 +105,7 @@ class Emergencies:
             put(self._table, written, "attribute_not_exists(pk)"),
             self._journal.put(trace),
         ]
-        try:
-            transact(self._dynamodb, writes)
-        except ConditionFailed as error:
-            if error.index != 0:
-                raise
-            return False
-        except ClientError as error:
-            if not is_conflict(error):
-                raise
-            return False
-        return True
+        return transact_next(self._dynamodb, writes)
 
     def follow_ups(self, episode_id: str) -> list[FollowUp]:
         pages = self._dynamodb.get_paginator("query").paginate(

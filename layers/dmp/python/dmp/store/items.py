@@ -164,6 +164,22 @@ def transact(dynamodb: Any, writes: Sequence[dict[str, Any]], token: str | None 
             return
 
 
+def transact_next(dynamodb: Any, writes: Sequence[dict[str, Any]]) -> bool:
+    """A next version, in the first write, and what goes with it: all or none. False when the
+    version before is no longer there, or somebody else is writing it this moment."""
+    try:
+        transact(dynamodb, writes)
+    except ConditionFailed as error:
+        if error.index != 0:
+            raise
+        return False
+    except ClientError as error:
+        if not is_conflict(error):
+            raise
+        return False
+    return True
+
+
 def is_conflict(error: ClientError) -> bool:
     """Whether a cancelled transaction met another one: the same request may succeed now."""
     reasons = error.response.get("CancellationReasons", [])

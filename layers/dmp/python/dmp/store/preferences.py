@@ -16,8 +16,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from dmp.domain.notifications import Channel, Fact, Preferences, Topic
 from dmp.domain.traces import Trace
 from dmp.store.items import (
@@ -25,10 +23,9 @@ from dmp.store.items import (
     Item,
     decode,
     encode,
-    is_conflict,
     put,
     together,
-    transact,
+    transact_next,
     write,
 )
 from dmp.store.notices import told_key
@@ -146,17 +143,7 @@ def _save(dynamodb: Any, table: str, item: Item, version: int, trace: dict[str, 
         "attribute_not_exists(pk)" if first else "version = :before",
         values_of=None if first else {":before": version - 1},
     )
-    try:
-        transact(dynamodb, [whole, trace])
-    except ConditionFailed as error:
-        if error.index != 0:
-            raise
-        return False
-    except ClientError as error:
-        if not is_conflict(error):
-            raise
-        return False
-    return True
+    return transact_next(dynamodb, [whole, trace])
 
 
 def _get(dynamodb: Any, table: str, key: Mapping[str, str]) -> Item | None:

@@ -12,19 +12,15 @@ from collections.abc import Iterator, Sequence
 from datetime import date
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from dmp.domain.identity import Traits
 from dmp.domain.records import Record, Representative
 from dmp.domain.traces import Trace
 from dmp.store.items import (
-    ConditionFailed,
     decode,
     encode,
-    is_conflict,
     put,
     together,
-    transact,
+    transact_next,
     update,
 )
 from dmp.store.pseudonyms import Pseudonyms
@@ -65,17 +61,7 @@ class Representatives:
             *(put(self._accounts, way) for way in ways_item(record, new, self._pseudonyms)),
             self._journal.put(trace),
         ]
-        try:
-            transact(self._dynamodb, writes)
-        except ConditionFailed as error:
-            if error.index != 0:
-                raise
-            return False
-        except ClientError as error:
-            if not is_conflict(error):
-                raise
-            return False
-        return True
+        return transact_next(self._dynamodb, writes)
 
     def represented_by(self, traits: Traits) -> list[str]:
         """The ids of the records for whose holders somebody of these traits was named."""
